@@ -1,0 +1,29 @@
+.PHONY: nightly test check lock clean
+PY := .venv/bin/python
+PROJECT := flows pipelines knowledge evals tests bench
+
+nightly: .venv/.ready  ## one whole night on the sample assistant
+	@.venv/bin/plumbline nightly --report-only
+
+test: .venv/.ready check  ## set-up and every check
+
+check: .venv/.ready  ## format, lint, types, import contracts, tests
+	.venv/bin/ruff format --check $(PROJECT)
+	.venv/bin/ruff check $(PROJECT)
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	$(PY) -m pytest
+
+.venv/.ready: requirements.lock pyproject.toml
+	@echo "Setting up .venv from requirements.lock (once, a minute or two) ..."
+	@python3 -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or later is needed, python3 is {v[0]}.{v[1]}.")'
+	@python3 -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:  ## pin every package anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --no-emit-index-url --generate-hashes --quiet --output-file requirements.lock
+
+clean:  ## remove the environment, not the state
+	rm -rf .venv

@@ -1,0 +1,130 @@
+"""The flow `ingest`: bring a collection up to date with its sources."""
+
+import time
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from flows.connect import Connections, connect, hold_state
+from flows.results import IngestResult
+from flows.screen import say, watch
+from flows.tracking import log_ingest
+from knowledge.errors import CollectionError, SourceError
+from knowledge.record import Document
+from knowledge.source import NAME, Source
+from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
+from pipelines.ingestion.embed import Staged, stage_rows
+from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
+from pipelines.ingestion.sync import list_documents
+from pipelines.ingestion.validate import validate_staged
+from pipelines.ingestion.workers import parse_documents
+
+
+@flow(name="ingest")
+def ingest(
+    collection: str = "support",
+    source: str | None = None,
+    allow_mass_delete: bool = False,
+    night_run_id: str | None = None,
+) -> IngestResult:
+    """Bring a collection up to date with its sources."""
+    started = time.perf_counter()
+    with hold_state(connect().project, f"ingest {collection}"):
+        listing = sync_sources(collection, source)
+        plan = plan_changes(collection, listing, allow_mass_delete)
+        staged = stage_documents(plan)
+        validate_rows(staged)
+        result = commit_changes(plan, staged, started)
+        return log_ingest(result, night_run_id)
+
+
+@task(cache_policy=NO_CACHE)
+def sync_sources(collection: str, source: str | None) -> list[Document]:
+    """List every source of the collection; a folder given on the command line becomes one and is remembered."""
+    connections = connect()
+    listing = [
+        document
+        for each in sources_of(connections, collection, source)
+        for document in list_documents(each, project=connections.project.folder)
+    ]
+    if source is not None:
+        url = source if "://" in source else str(Path(source).expanduser().resolve())
+        connections.history.remember_source(name=collection, collection=collection, url=url)
+    say(f"ingest: {len(listing)} documents listed in collection '{collection}'")
+    return listing
+
+
+def sources_of(connections: Connections, collection: str, given: str | None) -> list[Source]:
+    """The sources of a collection, with the given folder as the one called like the collection."""
+    sources = connections.sources(collection)
+    if given is not None:
+        if any(each.name == collection and each.owner != "command line" for each in sources):
+            raise SourceError(f"source '{collection}' is written as YAML already. Name another collection for {given}.")
+        try:
+            url = given if "://" in given else str(Path(given).expanduser().resolve())
+            extra = Source(name=collection, collection=collection, url=url, owner="command line")
+        except ValueError:
+            raise CollectionError(f"collection '{collection}': the name must match {NAME}.") from None
+        sources = [*(each for each in sources if each.name != collection), extra]
+    if not sources:
+        raise CollectionError(
+            f"collection '{collection}': no source feeds it. Give a folder with --source, "
+            "or write knowledge/sources/NAME.yaml."
+        )
+    return sources
+
+
+@task(cache_policy=NO_CACHE)
+def plan_changes(collection: str, listing: list[Document], allow_mass_delete: bool) -> Plan:
+    """Compare the listing with the index; a mass deletion stops here."""
+    connections = connect()
+    indexed = connections.store.create(collection).documents()
+    held = [entry.rejected for entry in connections.history.quarantined(collection)]
+    plan = make_plan(collection, listing, indexed, held, connections.recipe)
+    if not allow_mass_delete:
+        refuse_mass_delete(plan, indexed, connections.settings.mass_delete)
+    return plan
+
+
+@task(cache_policy=NO_CACHE)
+def stage_documents(plan: Plan) -> Staged:
+    """Parse, split and embed what is new or changed; what cannot be parsed is kept out with its reason."""
+    connections = connect()
+    settings = connections.settings
+    wanted = [step.document for step in plan.steps if step.change in ("added", "changed") and step.reuse is None]
+    outcomes = watch(parse_documents(wanted, settings.parsing, settings.splitting), "parse", len(wanted))
+    collection = connections.store.create(plan.collection)
+    return stage_rows(plan, outcomes, collection, connections.store.schema, connections.embedder)
+
+
+@task(cache_policy=NO_CACHE)
+def validate_rows(staged: Staged) -> None:
+    """Hold the staged rows against their contracts."""
+    validate_staged(staged, connect().project.knowledge / "expectations")
+
+
+@task(cache_policy=NO_CACHE)
+def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
+    """One atomic commit, then the proof that every listed document is in the index or in quarantine."""
+    connections = connect()
+    collection = connections.store.create(plan.collection)
+    version = commit_rows(collection, plan, staged)
+    history = connections.history
+    listed = {step.document.doc_id for step in plan.steps}
+    still = {step.document.doc_id for step in plan.steps if step.change == "quarantined"}
+    history.update_quarantine(plan.collection, rejected=staged.rejected, still=still, listed=listed)
+    kept_out = [entry.rejected for entry in history.quarantined(plan.collection)]
+    reconcile(collection, plan, kept_out)
+    counts = final_counts(plan, staged.rejected)
+    say(f"ingest: version {version}, {counts.listed} documents, {len(kept_out)} of them in quarantine")
+    return IngestResult(
+        collection=plan.collection,
+        version=version,
+        documents=counts,
+        chunks=collection.count_chunks(),
+        texts_embedded=staged.texts_embedded,
+        quarantine=tuple(kept_out),
+        recipe_id=plan.recipe.recipe_id,
+        seconds=round(time.perf_counter() - started, 2),
+    )

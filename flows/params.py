@@ -1,0 +1,113 @@
+"""Every setting, typed: the only reader of `params.yaml` and of the environment."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from knowledge.content import Content, read_content
+from knowledge.errors import SettingsError
+from knowledge.record import Recipe
+from pipelines.ingestion.parse import ParseSettings
+from pipelines.ingestion.plan import DeleteLimits
+from pipelines.ingestion.split import SplitSettings
+
+
+class Settings(Content):
+    """`params.yaml`: each step's settings stand beside that step and are composed here."""
+
+    timezone: str = "UTC"
+    parsing: ParseSettings = ParseSettings()
+    splitting: SplitSettings = SplitSettings()
+    mass_delete: DeleteLimits = DeleteLimits()
+    baseline_nights: int = Field(default=10, ge=3, le=100)
+    min_free_mb: float = Field(default=300.0, ge=0)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no such time zone; use a name such as Europe/Berlin") from None
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone that nights are dated in."""
+        return ZoneInfo(self.timezone)
+
+    def recipe(self, embed_id: str) -> Recipe:
+        """The recipe of chunk rows made under these settings."""
+        return Recipe(self.parsing.parse_id, self.splitting.split_id, embed_id)
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder of the project, where its state is, and the secrets and addresses of the environment."""
+
+    folder: Path
+    state: Path
+    database_url: str
+    tracking_uri: str | None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError."""
+        return read_content(self.folder / "params.yaml", Settings, error=SettingsError)
+
+    @property
+    def knowledge(self) -> Path:
+        """Where sources, manifests, policies and contracts are written."""
+        return self.folder / "knowledge"
+
+    @property
+    def evals(self) -> Path:
+        """Where suites, queries and gates are written."""
+        return self.folder / "evals"
+
+
+def find_project() -> Project:
+    """The nearest folder upwards with a `params.yaml`; elsewhere the checkout this code stands in.
+
+    Environment: PLUMBLINE_STATE (folder of all state), PLUMBLINE_DATABASE_URL, MLFLOW_TRACKING_URI.
+    """
+    here = Path.cwd()
+    folder = next((each for each in (here, *here.parents) if (each / "params.yaml").is_file()), None)
+    folder = folder or Path(__file__).resolve().parent.parent
+    state = Path(os.environ.get("PLUMBLINE_STATE") or folder / "state").expanduser().absolute()
+    return Project(
+        folder=folder,
+        state=state,
+        database_url=os.environ.get("PLUMBLINE_DATABASE_URL") or f"sqlite:///{state / 'plumbline.db'}",
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or None,
+    )
+
+
+def quiet_vendors(project: Project) -> None:
+    """Set what vendors read from the environment when they are imported: our state folder, no telemetry, no chatter."""
+    # vendors answer a folder that is not there with a warning; whether it can be used is told by `hold_state`
+    with suppress(OSError):
+        (project.state / "prefect").mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        PLUMBLINE_RUN=str(os.getpid()),
+        PYTHONWARNINGS="ignore",  # in child processes
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="120",
+        PREFECT_HOME=str(project.state / "prefect"),
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
+        PREFECT_SERVER_LOGGING_LEVEL="CRITICAL",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_LOGGING_LEVEL="ERROR",
+        MLFLOW_ENABLE_ASYNC_LOGGING="false",
+        GIT_PYTHON_REFRESH="quiet",
+        GX_ANALYTICS_ENABLED="false",
+        UNSTRUCTURED_DISABLE_NOTICE="1",
+        DO_NOT_TRACK="1",
+        LANCE_LOG="error",
+        TOKENIZERS_PARALLELISM="false",
+    )

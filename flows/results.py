@@ -1,0 +1,76 @@
+"""What each flow says when it is done: frozen, and plain JSON at the doors."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evals.compare import Comparison, PassRate, Verdict
+from evals.freshness import Freshness
+from evals.gate import GateVerdict
+from knowledge.record import DocumentCounts, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """`version` is the candidate; `quarantine` is everything kept out now."""
+
+    collection: str
+    version: int
+    documents: DocumentCounts
+    chunks: int
+    texts_embedded: int
+    quarantine: tuple[Rejected, ...]
+    recipe_id: str
+    seconds: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """`production_version` is what serves now; `moved` says whether this check moved it."""
+
+    collection: str
+    version: int
+    freshness: tuple[Freshness, ...]
+    metrics: dict[str, float]
+    queries: int
+    stale_queries: tuple[str, ...]
+    verdict: GateVerdict
+    reason: str
+    production_version: int | None
+    moved: bool
+    seconds: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        row = asdict(self)
+        row["freshness"] = [{**asdict(each), "met": each.met} for each in self.freshness]
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateResult:
+    """`scores` by kind of case; `cases` lists those that failed; nothing is paid for in this version."""
+
+    assistant: str
+    night: str
+    release: str
+    collection_version: int
+    scores: dict[str, PassRate]
+    cases: tuple[dict[str, Any], ...]
+    comparison: Comparison | None
+    verdict: Verdict
+    verdict_reason: str
+    cost_usd: float
+    calls: dict[str, int]
+    seconds: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        row = asdict(self)
+        row["scores"] = {
+            kind: {**asdict(each), "rate": each.rate, "interval": each.interval} for kind, each in self.scores.items()
+        }
+        return row

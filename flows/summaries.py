@@ -1,0 +1,114 @@
+"""What a person reads on the screen after a command."""
+
+from typing import Any
+
+
+def ingest(row: dict[str, Any]) -> str:
+    """Documents and chunks indexed, and what was kept out and why."""
+    counts = row["documents"]
+    done = ", ".join(f"{counts[name]} {name}" for name in counts if counts[name]) or "no documents"
+    lines = [
+        f"Collection   {row['collection']}, version {row['version']} (candidate)",
+        f"Documents    {done}",
+        f"Chunks       {row['chunks']}, {row['texts_embedded']} texts embedded tonight",
+    ]
+    lines += [f"Quarantine   {each['doc_id']}: {each['reason']} ({each['detail']})" for each in row["quarantine"]]
+    return "\n".join(lines)
+
+
+def check(row: dict[str, Any]) -> str:
+    """Freshness by source, retrieval scores, what serves."""
+    lines = []
+    for each in row["freshness"]:
+        state = (
+            "fresh"
+            if not each["pending"]
+            else f"{len(each['pending'])} pending, oldest {each['oldest_pending_hours']:.1f} h"
+        )
+        missed = "" if each["met"] else f", MISSED its target of {each['target_hours']:g} h"
+        lines.append(f"Freshness    {each['source']}: {each['documents']} documents, {state}{missed}")
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
+    lines.append(f"Retrieval    {scores or 'not measured'} ({row['queries']} labelled queries)")
+    lines.append(f"Gate         {row['verdict']} ({row['reason']})")
+    production = row["production_version"]
+    serves = f"version {production}" + (" (moved tonight)" if row["moved"] else "") if production else "nothing yet"
+    lines.append(f"Serves       {serves}")
+    return "\n".join(lines)
+
+
+def evaluate(row: dict[str, Any]) -> str:
+    """Pass rate by kind of case, flips, verdict."""
+    lines = []
+    for kind, score in row["scores"].items():
+        low, high = score["interval"] or (0.0, 1.0)
+        rate = "not graded" if score["rate"] is None else f"{score['rate']:4.0%}  ({low:.0%} to {high:.0%})"
+        lines.append(f"Cases        {kind:<18} {score['passed']:>3} of {score['cases']:<3} {rate}")
+    if comparison := row["comparison"]:
+        lines.append(
+            f"Compared     with night {comparison['night']}: {len(comparison['lost'])} lost, "
+            f"{len(comparison['gained'])} gained of {comparison['compared']} cases"
+        )
+        lines += [f"             lost {name}" for name in comparison["lost"]]
+        lines += [f"             gained {name}" for name in comparison["gained"]]
+    lines.append(f"Verdict      {row['verdict']}: {row['verdict_reason']}")
+    lines.append(f"Cost         {row['cost_usd']:.4f} USD")
+    return "\n".join(lines)
+
+
+def night(row: dict[str, Any]) -> str:
+    """The whole night."""
+    parts = [
+        f"Night        {row['night']} of '{row['assistant']}'",
+        ingest(row["ingest"]),
+        check(row["check"]),
+    ]
+    if row["evaluate"]:
+        parts.append(evaluate(row["evaluate"]))
+    else:
+        parts.append(f"Verdict      {row['verdict']}: {row['verdict_reason']}")
+    parts.append(f"Report       {row['report']}\nMLflow run   {row['mlflow_run_id']}")
+    return "\n".join(parts)
+
+
+def search(content: dict[str, Any]) -> str:
+    """Passages, best first."""
+    if not content["passages"]:
+        return "No passage that this reader may see matches."
+    return "\n\n".join(
+        f"{number}. {each['title']}  ({each['doc_id']}, score {each['score']:.2f})\n{each['text']}"
+        for number, each in enumerate(content["passages"], start=1)
+    )
+
+
+def answer(content: dict[str, Any]) -> str:
+    """The answer with what it cites."""
+    lines = [content["text"], ""]
+    lines += [f"[{each['number']}] {each['doc_id']}" for each in content["citations"]]
+    lines.append(f"({content['outcome']}: {content['reason']}; {content['model']}, {content['latency_ms']:.0f} ms)")
+    return "\n".join(lines)
+
+
+def status(content: dict[str, Any]) -> str:
+    """What serves and how the last nights went."""
+    lines = []
+    for each in content["pointers"]:
+        versions = ", ".join(f"{name} version {version}" for name, version in each["versions"].items())
+        lines.append(f"Serves       {each['assistant']}: {versions}, since {each['moved_at']} ({each['reason']})")
+    for each in content["nights"]:
+        end = f"{each['verdict']}: {each['verdict_reason']}" if each["verdict"] else each["status"]
+        lines.append(f"Last night   {each['assistant']} {each['night']}: {end}")
+        if each["report"]:
+            lines.append(f"Report       {each['report']}")
+    return "\n".join(lines) or "Nothing has run yet. `make nightly` runs the first night."
+
+
+def quarantine(content: dict[str, Any]) -> str:
+    """What is kept out."""
+    return (
+        "\n".join(
+            f"{each['doc_id']}: {each['reason']} ({each['detail']}), "
+            f"{each['attempts']} attempts, since {each['first_seen']:%Y-%m-%d}"
+            for each in content["quarantine"]
+        )
+        or f"Nothing is in quarantine in collection '{content['collection']}'."
+    )

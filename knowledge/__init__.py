@@ -1,0 +1,1 @@
+"""Nouns: what we know and where it is kept."""

@@ -1,0 +1,272 @@
+"""The state database: nights, results, quarantine, pointer, audit, and the ledger of paid calls."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Engine, Row, Table, create_engine, delete, event, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from knowledge import tables
+from knowledge.errors import StateError
+from knowledge.record import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One (assistant, scheduled local date); `name` is the date, or date.2 for a repeat that was asked for."""
+
+    assistant: str
+    name: str
+    scheduled_on: date
+    status: str
+    mlflow_run_id: str | None = None
+    summary: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What serves: the release and the version of each collection, who moved it there, why and when."""
+
+    assistant: str
+    release: str
+    versions: dict[str, int]
+    moved_by: str
+    reason: str
+    moved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A document kept out, with its attempts."""
+
+    rejected: Rejected
+    attempts: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+class History:
+    """The state database at a SQLAlchemy URL (SQLite file or PostgreSQL); brought to the newest schema when opened."""
+
+    def __init__(self, url: str):
+        self._url = url
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The open, migrated database. Raises StateError."""
+        try:
+            shown = make_url(self._url).render_as_string(hide_password=True)
+            engine = create_engine(self._url)
+        except (ArgumentError, NoSuchModuleError):
+            raise StateError(
+                "state database: the URL is not one of a SQLite file or PostgreSQL. "
+                "Use sqlite:///path or postgresql+psycopg://user@host/name in PLUMBLINE_DATABASE_URL."
+            ) from None
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+        try:
+            _migrate(engine)
+        except OperationalError as problem:
+            raise StateError(
+                f"state database {shown}: cannot be opened ({_first_line(problem)}). "
+                "Check that the place exists, is writable and has room."
+            ) from None
+        return engine
+
+    # --- nights
+
+    def nights(self, assistant: str, *, last: int = 1000) -> list[Night]:
+        """The last nights of an assistant, oldest first."""
+        query = (
+            select(tables.night)
+            .where(tables.night.c.assistant == assistant)
+            .order_by(tables.night.c.scheduled_on.desc(), tables.night.c.sequence.desc())
+            .limit(last)
+        )
+        return [_night(row) for row in reversed(self._rows(query))]
+
+    def begin_night(self, assistant: str, scheduled_on: date, sequence: int) -> Night:
+        """Enter a new night as running."""
+        name = f"{scheduled_on}" if sequence == 1 else f"{scheduled_on}.{sequence}"
+        row = {
+            "assistant": assistant,
+            "night": name,
+            "scheduled_on": scheduled_on,
+            "sequence": sequence,
+            "status": "running",
+            "started_at": datetime.now(UTC),
+        }
+        with self.engine.begin() as connection:
+            connection.execute(insert(tables.night).values(**row))
+        return Night(assistant, name, scheduled_on, "running")
+
+    def note_night(self, night: Night, **columns: object) -> None:
+        """Set columns of a night: status, summary, mlflow_run_id, finished_at."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(tables.night)
+                .where(tables.night.c.assistant == night.assistant, tables.night.c.night == night.name)
+                .values(**columns)
+            )
+
+    # --- results
+
+    def record_results(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Store case results in one transaction; one that stands already is replaced."""
+        self._upsert(tables.result, rows)
+
+    def results(self, assistant: str, night: str) -> list[dict[str, Any]]:
+        """Every case result of one night, in the order of suites and cases."""
+        query = (
+            select(tables.result)
+            .where(tables.result.c.assistant == assistant, tables.result.c.night == night)
+            .order_by(tables.result.c.suite, tables.result.c.case_id, tables.result.c.repeat)
+        )
+        return [dict(row._mapping) for row in self._rows(query)]
+
+    # --- quarantine
+
+    def quarantined(self, collection: str) -> list[Quarantined]:
+        """What is kept out of a collection, by doc_id."""
+        query = (
+            select(tables.quarantine)
+            .where(tables.quarantine.c.collection == collection)
+            .order_by(tables.quarantine.c.doc_id)
+        )
+        return [
+            Quarantined(
+                Rejected(row.doc_id, row.doc_sha, row.parse_id, row.reason, row.detail),
+                row.attempts,
+                row.first_seen,
+                row.last_seen,
+            )
+            for row in self._rows(query)
+        ]
+
+    def update_quarantine(
+        self, collection: str, *, rejected: Iterable[Rejected], still: set[str], listed: set[str]
+    ) -> None:
+        """Enter what was rejected tonight, keep what is `still` held, forget the other documents `listed`.
+
+        A row whose document is listed no more is a note without a subject, and goes as well.
+        """
+        now = datetime.now(UTC)
+        known = {entry.rejected.doc_id: entry for entry in self.quarantined(collection)}
+        rows = [
+            {
+                "collection": collection,
+                "doc_id": item.doc_id,
+                "doc_sha": item.doc_sha,
+                "parse_id": item.parse_id,
+                "reason": item.reason,
+                "detail": item.detail,
+                "attempts": known[item.doc_id].attempts + 1 if item.doc_id in known else 1,
+                "first_seen": known[item.doc_id].first_seen if item.doc_id in known else now,
+                "last_seen": now,
+            }
+            for item in rejected
+        ]
+        kept = still & listed | {row["doc_id"] for row in rows}
+        with self.engine.begin() as connection:
+            for doc_id in known.keys() - kept:
+                connection.execute(
+                    delete(tables.quarantine).where(
+                        tables.quarantine.c.collection == collection, tables.quarantine.c.doc_id == doc_id
+                    )
+                )
+        self._upsert(tables.quarantine, rows)
+
+    # --- pointer and audit
+
+    def pointer(self, assistant: str) -> Pointer | None:
+        """What serves an assistant; None before the first move."""
+        rows = self._rows(select(tables.pointer).where(tables.pointer.c.assistant == assistant))
+        return Pointer(**rows[0]._mapping) if rows else None
+
+    def pointers(self) -> list[Pointer]:
+        """Every pointer, by assistant."""
+        return [Pointer(**row._mapping) for row in self._rows(select(tables.pointer).order_by("assistant"))]
+
+    def move_pointer(
+        self, assistant: str, *, release: str, versions: dict[str, int], moved_by: str, reason: str
+    ) -> Pointer:
+        """Move what serves, and enter the move in the audit, in one transaction."""
+        before = self.pointer(assistant)
+        after = Pointer(assistant, release, versions, moved_by, reason, datetime.now(UTC))
+        row = {name: getattr(after, name) for name in Pointer.__dataclass_fields__}
+        entry = {
+            "at": after.moved_at,
+            "actor": moved_by,
+            "action": "move pointer",
+            "subject": assistant,
+            "before": {"release": before.release, "versions": before.versions} if before else None,
+            "after": {"release": release, "versions": versions},
+            "reason": reason,
+        }
+        with self.engine.begin() as connection:
+            connection.execute(delete(tables.pointer).where(tables.pointer.c.assistant == assistant))
+            connection.execute(insert(tables.pointer).values(**row))
+            connection.execute(insert(tables.audit).values(**entry))
+        return after
+
+    def audit(self, subject: str) -> list[dict[str, Any]]:
+        """What was done to a subject, oldest first."""
+        query = select(tables.audit).where(tables.audit.c.subject == subject).order_by(tables.audit.c.id)
+        return [dict(row._mapping) for row in self._rows(query)]
+
+    # --- sources given without YAML
+
+    def sources(self) -> list[dict[str, str]]:
+        """Name, collection and url of the sources that were given on the command line."""
+        return [dict(row._mapping) for row in self._rows(select(tables.source).order_by("name"))]
+
+    def remember_source(self, *, name: str, collection: str, url: str) -> None:
+        """Keep a source that was given without YAML, so that the next night finds it again."""
+        self._upsert(tables.source, [{"name": name, "collection": collection, "url": url}])
+
+    def spent_usd(self, night: str) -> float:
+        """What the paid calls of a night cost."""
+        query = select(func.coalesce(func.sum(tables.ledger.c.cost_usd), 0.0)).where(tables.ledger.c.night == night)
+        return float(self._rows(query)[0][0])
+
+    def _rows(self, query: Any) -> Sequence[Row[Any]]:
+        with self.engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _upsert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(table)
+        keys = [column.name for column in table.primary_key]
+        changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        with self.engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+
+
+def _night(row: Row[Any]) -> Night:
+    return Night(row.assistant, row.night, row.scheduled_on, row.status, row.mlflow_run_id, row.summary)
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA busy_timeout=30000")
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version; a database that has it already is only looked at."""
+    from knowledge.migrations import NEWEST, current, upgrade
+
+    with engine.connect() as connection:
+        found = current(connection)
+    if found != NEWEST:
+        upgrade(engine)
+
+
+def _first_line(problem: OperationalError) -> str:
+    return str(problem.orig).splitlines()[0]

@@ -1,0 +1,108 @@
+"""A manifest: one YAML file is one assistant, and the unit of change."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+
+from knowledge.content import Content, read_content
+from knowledge.digest import digest
+from knowledge.errors import ContentError
+from knowledge.source import NAME
+
+LOCAL_MODEL = "local/extractive"
+
+
+class Prompt(Content):
+    """The text sent to the model; `{{variable}}` marks what is filled in."""
+
+    variables: tuple[str, ...]
+    system: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _variables_are_declared(self) -> "Prompt":
+        used = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", self.system + self.user))
+        if unknown := sorted(used - set(self.variables)):
+            raise ValueError(
+                f"prompt uses {{{{{unknown[0]}}}}} but declares only {', '.join(self.variables) or 'nothing'}. "
+                "Add it under 'variables'"
+            )
+        return self
+
+    def fill(self, **values: str) -> tuple[str, str]:
+        """System and user text with every variable filled in, in one pass: a value is never read as a variable."""
+
+        def value(match: re.Match[str]) -> str:
+            return values[match[1]]
+
+        pattern = r"\{\{\s*(\w+)\s*\}\}"
+        return re.sub(pattern, value, self.system), re.sub(pattern, value, self.user)
+
+
+class Retrieval(Content):
+    """How passages are found: how many, and how many tokens of them the model gets to see."""
+
+    limit: int = Field(default=6, ge=1, le=50)
+    max_context_tokens: int = Field(default=1500, ge=100, le=100_000)
+
+
+class Replies(Content):
+    """The words by which an outcome is recognised, whichever model wrote them."""
+
+    refusal: str = "The documents do not tell."
+    clarification: str = "Do you mean"
+
+
+class Manifest(Content):
+    """One assistant: collection, prompt, model route, retrieval, policy, suites."""
+
+    assistant: str = Field(pattern=NAME)
+    description: str = ""
+    collection: str = Field(pattern=NAME)
+    route: tuple[str, ...] = (LOCAL_MODEL,)
+    prompt: Prompt
+    replies: Replies = Replies()
+    retrieval: Retrieval = Retrieval()
+    policy: str
+    suites: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("route")
+    @classmethod
+    def _models_are_known(cls, route: tuple[str, ...]) -> tuple[str, ...]:
+        if route != (LOCAL_MODEL,):
+            raise ValueError(f"this version answers with {LOCAL_MODEL} alone")
+        return route
+
+    @property
+    def manifest_digest(self) -> str:
+        """Names exactly this content; a comment or a reordering in the file does not change it."""
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def prompt_digest(self) -> str:
+        """Names exactly this prompt; stored with every answer."""
+        return digest(self.prompt.model_dump(mode="json"))
+
+
+def read_manifests(folder: Path) -> dict[str, Manifest]:
+    """Every assistant in `folder`, by name. Raises ContentError."""
+    manifests: dict[str, Manifest] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        manifest = read_content(path, Manifest)
+        if manifest.assistant != path.stem:
+            raise ContentError(f"{path}: assistant is '{manifest.assistant}'. The file must have the same name.")
+        manifests[manifest.assistant] = manifest
+    return manifests
+
+
+def read_manifest(folder: Path, assistant: str) -> Manifest:
+    """The manifest of one assistant. Raises ContentError that names those there are."""
+    manifests = read_manifests(folder)
+    if assistant not in manifests:
+        known = ", ".join(manifests) or "none"
+        raise ContentError(
+            f"assistant '{assistant}': no {folder.name}/{assistant}.yaml. There are: {known}. "
+            "Name one of them, or write that file."
+        )
+    return manifests[assistant]

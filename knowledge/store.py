@@ -1,0 +1,247 @@
+"""Collections: LanceDB tables of chunks, the record of what is indexed. The only module that knows Lance."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from lancedb.index import FTS
+from lancedb.query import MatchQuery
+
+from knowledge.errors import CollectionError
+from knowledge.record import Hit, IndexedDocument, Recipe
+from knowledge.source import PUBLIC, check_group
+
+# An unenforced primary key is what makes two merges of the same new rows conflict instead of doubling them.
+_KEY = {"lance-schema:unenforced-primary-key": "true"}
+_TEXT_WEIGHT = 0.7  # convex combination of both legs: the weight that lost to neither leg on five collections
+_LEG = 50  # passages each leg contributes to the combination
+_NEVER = timedelta(days=36_500)  # optimize() prunes after 7 days unless told otherwise
+
+
+def chunk_schema(dimensions: int) -> pa.Schema:
+    """One row a chunk; `vector` is a unit vector of `dimensions` float32."""
+    text, words = pa.string(), pa.list_(pa.string())
+    return pa.schema(
+        [
+            pa.field("chunk_id", text, nullable=False, metadata=_KEY),
+            pa.field("doc_id", text, nullable=False),
+            pa.field("doc_sha", text, nullable=False),
+            pa.field("parse_id", text, nullable=False),
+            pa.field("split_id", text, nullable=False),
+            pa.field("embed_id", text, nullable=False),
+            pa.field("source", text, nullable=False),
+            pa.field("uri", text, nullable=False),
+            pa.field("title", text, nullable=False),
+            pa.field("headings", words, nullable=False),
+            pa.field("ordinal", pa.int32(), nullable=False),
+            pa.field("page", pa.int32()),
+            pa.field("text", text, nullable=False),
+            pa.field("indexed_text", text, nullable=False),
+            pa.field("text_sha", text, nullable=False),
+            pa.field("tokens", pa.int32(), nullable=False),
+            pa.field("groups", words, nullable=False),
+            pa.field("languages", words, nullable=False),
+            pa.field("modified_at", pa.timestamp("us", tz="UTC"), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A search: the text, its unit vector, and the groups of the reader (`public` is always among them)."""
+
+    text: str
+    vector: np.ndarray[Any, np.dtype[np.float32]]
+    groups: tuple[str, ...] = ()
+
+
+class Collection:
+    """One table of chunks, as it stands or (`version`) as it stood; a version is read only."""
+
+    def __init__(self, table: Any, name: str):
+        self._table = table
+        self.name = name
+
+    @property
+    def version(self) -> int:
+        """The Lance version that is open."""
+        return int(self._table.version)
+
+    def count_chunks(self) -> int:
+        """Rows in the open version."""
+        return int(self._table.count_rows())
+
+    def documents(self) -> dict[str, IndexedDocument]:
+        """What is indexed of each document, by doc_id."""
+        columns = ["doc_id", "doc_sha", "parse_id", "split_id", "embed_id", "source", "uri", "groups"]
+        rows = self._columns(columns)
+        found: dict[str, IndexedDocument] = {}
+        counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["doc_id"]).to_pylist()}
+        first = {doc_id: place for place, doc_id in reversed(list(enumerate(rows["doc_id"].to_pylist())))}
+        for row in rows.take(pa.array(list(first.values()), pa.int64())).to_pylist():
+            found[row["doc_id"]] = IndexedDocument(
+                doc_id=row["doc_id"],
+                doc_sha=row["doc_sha"],
+                recipe=Recipe(row["parse_id"], row["split_id"], row["embed_id"]),
+                source=row["source"],
+                uri=row["uri"],
+                groups=tuple(row["groups"]),
+                chunks=counts[row["doc_id"]],
+            )
+        return found
+
+    def rows_of(self, doc_ids: Iterable[str]) -> pa.Table:
+        """The whole rows of some documents."""
+        wanted = pa.array(sorted(doc_ids), pa.string())
+        rows = self._columns(None)
+        return rows.filter(pc.is_in(rows["doc_id"], value_set=wanted))
+
+    def vectors(self, embed_id: str) -> dict[str, list[float]]:
+        """Vectors made under this `embed_id`, by the digest of their text."""
+        rows = self._columns(["text_sha", "embed_id", "vector"])
+        rows = rows.filter(pc.equal(rows["embed_id"], embed_id))
+        return dict(zip(rows["text_sha"].to_pylist(), rows["vector"].to_pylist(), strict=True))
+
+    def chunk_ids(self) -> list[str]:
+        """All ids, as stored: a doubled one stands twice."""
+        ids: list[str] = self._columns(["chunk_id"])["chunk_id"].to_pylist()
+        return ids
+
+    def search(self, question: Question, *, limit: int) -> list[Hit]:
+        """The best passages the reader may see, best first.
+
+        Text (BM25) and vector (exact cosine) scores, each divided by the query's best, are combined convexly
+        (Bruch, Gai, Ingber: *An Analysis of Fusion Functions for Hybrid Retrieval*, 2023).
+        Access is a filter inside the store, applied before either leg ranks.
+        """
+        allowed = ", ".join(f"'{check_group(group)}'" for group in sorted({PUBLIC, *question.groups}))
+        access = f"array_has_any(groups, make_array({allowed}))"
+        columns = ["chunk_id", "doc_id", "doc_sha", "uri", "title", "text"]
+        size = max(limit, _LEG)
+        text = self._table.search(MatchQuery(question.text, "indexed_text"), query_type="fts")
+        near = self._table.search(question.vector, vector_column_name="vector").distance_type("cosine")
+        text_rows = text.where(access, prefilter=True).select([*columns, "_score"]).limit(size).to_list()
+        near_rows = near.where(access, prefilter=True).select([*columns, "_distance"]).limit(size).to_list()
+        legs = (
+            (_TEXT_WEIGHT, [(row, float(row["_score"])) for row in text_rows]),
+            (1 - _TEXT_WEIGHT, [(row, 1.0 - float(row["_distance"])) for row in near_rows]),
+        )
+        return _combine(legs)[:limit]
+
+    def commit(self, rows: pa.Table, replaced: Sequence[str]) -> None:
+        """Put `rows` in and take out every other row of the documents `replaced`, in one atomic commit."""
+        merge = self._table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all()
+        if replaced:
+            names = ", ".join(_quoted(doc_id) for doc_id in replaced)
+            merge = merge.when_not_matched_by_source_delete(f"doc_id IN ({names})")
+        merge.execute(rows)
+
+    def upkeep(self) -> None:
+        """Bring the text index up to the rows; the store does not do it by itself. Nothing to do costs nothing."""
+        indices = {index.name for index in self._table.list_indices()}
+        if "indexed_text_idx" not in indices:
+            # 'english' stems and drops stop words; other languages fall back to whole words
+            self._table.create_index(
+                "indexed_text", config=FTS(stem=True, remove_stop_words=True), name="indexed_text_idx"
+            )
+        elif self._table.index_stats("indexed_text_idx").num_unindexed_rows:
+            self._table.optimize(cleanup_older_than=_NEVER)
+
+    def tag(self, name: str, version: int) -> None:
+        """Let a tag name a version; a tagged version is never cleaned up."""
+        if name in self._table.tags.list():
+            self._table.tags.update(name, version)
+        else:
+            self._table.tags.create(name, version)
+
+    def _columns(self, columns: list[str] | None) -> pa.Table:
+        dataset = self._table.to_lance()
+        return dataset.to_table(columns=columns)
+
+
+class Store:
+    """The folder of all collections."""
+
+    def __init__(self, folder: Path, dimensions: int):
+        self._folder = folder
+        self._dimensions = dimensions
+
+    @cached_property
+    def _database(self) -> Any:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return lancedb.connect(self._folder)
+
+    def names(self) -> list[str]:
+        """The collections there are."""
+        return sorted(self._database.list_tables().tables)
+
+    def open(self, name: str, *, version: int | None = None) -> Collection:
+        """A collection as it stands, or one version of it. Raises CollectionError."""
+        if name not in self.names():
+            known = ", ".join(self.names()) or "none yet"
+            raise CollectionError(
+                f"collection '{name}': not in {self._folder}. There are: {known}. "
+                f"Make it with `plumbline ingest --collection {name} --source FOLDER`."
+            )
+        table = self._database.open_table(name)
+        if version is not None:
+            try:
+                table.checkout(version)
+            except (ValueError, RuntimeError) as problem:
+                raise CollectionError(
+                    f"collection '{name}': version {version} is not in {self._folder} ({_first_line(problem)}). "
+                    f"Run `plumbline check --collection {name}` to serve one that is."
+                ) from None
+        return Collection(table, name)
+
+    def create(self, name: str) -> Collection:
+        """The collection, made empty when it is not there yet."""
+        if name in self.names():
+            return self.open(name)
+        return Collection(self._database.create_table(name, schema=self.schema), name)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of every collection here."""
+        return chunk_schema(self._dimensions)
+
+
+def _combine(legs: Iterable[tuple[float, list[tuple[dict[str, Any], float]]]]) -> list[Hit]:
+    """Weighted sum of the legs' scores, each leg scaled by its best; ties by chunk_id, so that order is stable."""
+    scores: dict[str, float] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    for weight, leg in legs:
+        best = max((score for _, score in leg), default=0.0)
+        for row, score in leg:
+            rows[row["chunk_id"]] = row
+            share = weight * max(score, 0.0) / best if best > 0 else 0.0
+            scores[row["chunk_id"]] = scores.get(row["chunk_id"], 0.0) + share
+    ranked = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
+    return [
+        Hit(
+            chunk_id=chunk_id,
+            doc_id=rows[chunk_id]["doc_id"],
+            doc_sha=rows[chunk_id]["doc_sha"],
+            uri=rows[chunk_id]["uri"],
+            title=rows[chunk_id]["title"],
+            text=rows[chunk_id]["text"],
+            score=round(scores[chunk_id], 6),
+        )
+        for chunk_id in ranked
+    ]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__

@@ -1,0 +1,142 @@
+"""The tables of the state database. A change here needs a migration in `knowledge/migrations/versions/`."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData()
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: stored as UTC, read back with its zone (SQLite would drop it)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC. Refuses a time without a zone."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """With its zone."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+night = Table(
+    "night",
+    metadata,
+    Column("assistant", String(64), primary_key=True),
+    Column("night", String(32), primary_key=True, comment="scheduled local date, .2 .3 … for asked repeats"),
+    Column("scheduled_on", Date, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("status", String(16), nullable=False, comment="running, finished or abandoned"),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("mlflow_run_id", String(64)),
+    Column("summary", JSON, comment="what the night says, once it is finished"),
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("assistant", String(64), primary_key=True),
+    Column("night", String(32), primary_key=True),
+    Column("suite", String(64), primary_key=True),
+    Column("case_id", String(128), primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("case_digest", String(16), nullable=False),
+    Column("release", String(16), nullable=False),
+    Column("collection_version", Integer, nullable=False),
+    Column("answer", JSON, nullable=False, comment="text, citations, contexts, outcome, model, usage"),
+    Column("scores", JSON, nullable=False, comment="one entry a grader: value, passed, reason"),
+    Column("passed", Boolean, comment="null: could not be graded"),
+    Column("latency_ms", Float, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("collection", String(64), primary_key=True),
+    Column("doc_id", String(1024), primary_key=True),
+    Column("doc_sha", String(64), nullable=False),
+    Column("parse_id", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+)
+
+pointer = Table(
+    "pointer",
+    metadata,
+    Column("assistant", String(96), primary_key=True, comment="or collection:NAME where no assistant uses it"),
+    Column("release", String(16), nullable=False),
+    Column("versions", JSON, nullable=False, comment="version of each collection"),
+    Column("moved_by", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("moved_at", Moment, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(256), nullable=False),
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("reason", Text, nullable=False),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", String(64), primary_key=True, comment="sources given on the command line, without YAML"),
+    Column("collection", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("request_digest", String(64), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("night", String(32), nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("status", String(16), nullable=False, comment="reserved, settled or unknown"),
+    Column("model_asked", String(128), nullable=False),
+    Column("model_served", String(128)),
+    Column("request", JSON),
+    Column("reply", JSON),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cost_usd", Float),
+    Column("latency_ms", Float),
+    Column("reserved_at", Moment, nullable=False),
+    Column("settled_at", Moment),
+    UniqueConstraint("request_digest", "purpose", "night", "repeat", name="ledger_key"),
+)

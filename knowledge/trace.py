@@ -1,0 +1,58 @@
+"""A trace: what one question through the assistant left behind."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from knowledge.record import Hit
+
+Outcome = Literal["answered", "clarified", "refused", "escalated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage an answer rests on; `number` is how the text names it."""
+
+    number: int
+    chunk_id: str
+    doc_id: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One traced answer. latency_ms: from the question to the checked answer."""
+
+    question: str
+    text: str
+    outcome: Outcome
+    reason: str
+    citations: tuple[Citation, ...]
+    contexts: tuple[Hit, ...]
+    model: str
+    usage: Usage
+    cost_usd: float
+    latency_ms: float
+    trace_id: str
+    prompt_digest: str
+
+    def as_row(self) -> dict[str, Any]:
+        """The answer as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "Answer":
+        """The answer that `as_row` wrote."""
+        parts = {
+            "citations": tuple(Citation(**each) for each in row["citations"]),
+            "contexts": tuple(Hit(**each) for each in row["contexts"]),
+            "usage": Usage(**row["usage"]),
+        }
+        return cls(**{**row, **parts})

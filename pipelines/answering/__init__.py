@@ -1,0 +1,1 @@
+"""From a question to a checked answer: screen, retrieve, assemble, route, check."""

@@ -1,0 +1,46 @@
+"""assemble: system, user and documents, kept apart as trust levels and trimmed to a token budget."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from knowledge.manifest import Manifest
+from knowledge.policy import Policy
+from knowledge.record import Hit
+from pipelines.answering.request import ModelRequest
+from pipelines.answering.sentences import sentences
+from pipelines.ingestion.split import count_tokens
+
+
+def assemble(question: str, hits: Sequence[Hit], manifest: Manifest, policy: Policy) -> ModelRequest:
+    """The request for one question: the best passages that fit the budget, without the orders found in them."""
+    contexts: list[Hit] = []
+    left = manifest.retrieval.max_context_tokens
+    for hit in hits:
+        text = withhold_orders(hit.text, policy.orders)
+        if text and (cost := count_tokens(text)) <= left:
+            contexts.append(replace(hit, text=text))
+            left -= cost
+    passages = "\n\n".join(
+        f"[{number}] {context.title}\n{context.text}" for number, context in enumerate(contexts, start=1)
+    )
+    values = {
+        "question": question,
+        "passages": passages,
+        "refusal": manifest.replies.refusal,
+        "clarification": manifest.replies.clarification,
+    }
+    system, user = manifest.prompt.fill(**values)
+    return ModelRequest(system, user, question, tuple(contexts))
+
+
+def withhold_orders(text: str, orders: Sequence[str]) -> str:
+    """The text without the sentences that give orders to the assistant: a document informs, it does not command."""
+    if not any(re.search(pattern, text, re.IGNORECASE) for pattern in orders):
+        return text
+    kept = [
+        sentence
+        for sentence in sentences(text)
+        if not any(re.search(pattern, sentence, re.IGNORECASE) for pattern in orders)
+    ]
+    return "\n".join(kept)

@@ -1,0 +1,26 @@
+"""What goes to a model and what comes back."""
+
+from dataclasses import dataclass
+
+from knowledge.record import Hit
+from knowledge.trace import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What a model gets: system, user and documents apart, because they are trusted to different degrees."""
+
+    system: str
+    user: str
+    question: str
+    contexts: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What a model said; `[2]` in the text cites the second context."""
+
+    text: str
+    model: str
+    usage: Usage
+    cost_usd: float = 0.0

@@ -1,0 +1,39 @@
+"""validate: the staged rows against their contracts; a broken contract stops the commit, not the service."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from knowledge.contracts import validate
+from knowledge.errors import ContractError
+from pipelines.ingestion.embed import Staged
+
+_PLAIN = ["chunk_id", "doc_id", "doc_sha", "embed_id", "text", "text_sha", "tokens"]
+
+
+def validate_staged(staged: Staged, contracts: Path) -> None:
+    """Hold `chunks.json` against the rows and `commit.json` against their aggregates. Raises ContractError.
+
+    Where nothing is staged there is nothing to hold.
+    """
+    if not staged.rows.num_rows:
+        return
+    rows = staged.rows.select(_PLAIN).to_pandas()
+    rows["group_count"] = [len(groups) for groups in staged.rows["groups"].to_pylist()]
+    vectors = np.asarray(staged.rows["vector"].combine_chunks().flatten()).reshape(len(rows), -1)
+    rows["vector_norm"] = np.linalg.norm(vectors, axis=1)
+    aggregates = pd.DataFrame(
+        {
+            "chunks_per_document": [len(rows) / rows["doc_id"].nunique()],
+            "doubled_chunk_share": [float(rows.duplicated(["doc_id", "text_sha"]).mean())],
+            "embed_ids": [rows["embed_id"].nunique()],
+        }
+    )
+    broken = validate(rows, contracts / "chunks.json") + validate(aggregates, contracts / "commit.json")
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise ContractError(
+            f"{broken[0]}{more}. Nothing was committed. Look at these documents, "
+            f"or change the contract in {contracts.name}/ by review."
+        )

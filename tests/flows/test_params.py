@@ -1,0 +1,173 @@
+"""Settings: what is read, what is refused, and where the state is."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.params import Project, Settings, find_project
+from knowledge.errors import SettingsError
+from pipelines.ingestion.parse import ParseSettings
+from pipelines.ingestion.plan import DeleteLimits
+from pipelines.ingestion.split import SplitSettings
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def _project(folder, text=None):
+    if text is not None:
+        (folder / "params.yaml").write_text(text)
+    return Project(folder, folder / "state", "sqlite://", None)
+
+
+def test_the_written_params_are_the_defaults():
+    assert _project(PROJECT).settings == Settings()
+
+
+def test_every_setting_is_written_down_with_its_default():
+    written = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    assert written == Settings().model_dump()
+
+
+def test_what_is_written_is_what_counts(tmp_path):
+    text = """
+timezone: Europe/Berlin
+parsing: {timeout_seconds: 5, max_size_mb: 1.5, workers: 1}
+splitting: {max_tokens: 100}
+mass_delete: {max_share: 1, min_documents: 1}
+baseline_nights: 3
+min_free_mb: 0
+"""
+    settings = _project(tmp_path, text).settings
+    assert settings == Settings(
+        timezone="Europe/Berlin",
+        parsing=ParseSettings(timeout_seconds=5, max_size_mb=1.5, workers=1),
+        splitting=SplitSettings(max_tokens=100, min_tokens=40),
+        mass_delete=DeleteLimits(max_share=1, min_documents=1),
+        baseline_nights=3,
+        min_free_mb=0,
+    )
+    assert settings.zone.key == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("time_zone: UTC", "unknown key 'time_zone'. Known there: baseline_nights, mass_delete, min_free_mb, parsing"),
+        ("parsing: {timeout: 5}", "unknown key 'parsing.timeout'. Known there: max_size_mb, timeout_seconds, workers."),
+        ("splitting: {size: 5}", "unknown key 'splitting.size'. Known there: max_tokens, min_tokens."),
+        ("mass_delete: {share: 1}", "unknown key 'mass_delete.share'. Known there: max_share, min_documents."),
+        ("baseline_nights: ten", "'baseline_nights' is 'ten'"),
+        ("baseline_nights: 2.5", "'baseline_nights' is 2.5"),
+        ("baseline_nights:", "'baseline_nights' is None"),
+        ("parsing: {workers: [2]}", "'parsing.workers' is [2]"),
+        ("parsing: 60", "'parsing' is 60"),
+        ("parsing: fast", "'parsing' is 'fast'"),
+        ("timezone: 7", "'timezone' is 7"),
+        ("baseline_nights: 2", "'baseline_nights' is 2"),
+        ("baseline_nights: 101", "'baseline_nights' is 101"),
+        ("min_free_mb: -1", "'min_free_mb' is -1"),
+        ("parsing: {timeout_seconds: 0}", "'parsing.timeout_seconds' is 0"),
+        ("parsing: {workers: 65}", "'parsing.workers' is 65"),
+        ("splitting: {max_tokens: 19}", "'splitting.max_tokens' is 19"),
+        ("splitting: {min_tokens: -1}", "'splitting.min_tokens' is -1"),
+        ("mass_delete: {max_share: 0}", "'mass_delete.max_share' is 0"),
+        ("mass_delete: {max_share: 20}", "'mass_delete.max_share' is 20"),
+        ("timezone: Mars/Olympus", "'timezone' is 'Mars/Olympus': no such time zone; use a name such as Europe/Berlin"),
+        ("timezone: ../../etc/passwd", "no such time zone"),
+        ("timezone: Europe", "no such time zone"),
+        ("timezone: ''", "no such time zone"),
+        ("- timezone: UTC", "expected keys and values, found list"),
+        ("timezone: [", "unreadable YAML"),
+        ("", "expected keys and values, found NoneType"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name_in_one_line(tmp_path, text, named):
+    with pytest.raises(SettingsError) as caught:
+        _ = _project(tmp_path, text).settings
+    assert str(caught.value).startswith(str(tmp_path / "params.yaml"))
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_params_are_refused_by_their_file(tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        _ = _project(tmp_path).settings
+    assert str(caught.value).startswith(f"{tmp_path / 'params.yaml'}: no such file.")
+
+
+def test_params_that_are_not_text_are_refused(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"timezone: \xff\xfe")
+    with pytest.raises(SettingsError, match="It must be a UTF-8 text file"):
+        _ = _project(tmp_path).settings
+
+
+@pytest.fixture
+def clean(monkeypatch, tmp_path):
+    """A folder with a params.yaml, and no variable of ours in the environment."""
+    for name in ("PLUMBLINE_STATE", "PLUMBLINE_DATABASE_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "params.yaml").write_text("timezone: UTC\n")
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def test_state_is_beside_the_params_unless_told_otherwise(clean, tmp_path):
+    project = find_project()
+    assert project.folder == tmp_path
+    assert project.state == tmp_path / "state"
+    assert project.database_url == f"sqlite:///{tmp_path / 'state' / 'plumbline.db'}"
+    assert project.tracking_uri is None
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [("/var/elsewhere", "/var/elsewhere"), ("here/state", "{folder}/here/state"), ("", "{folder}/state")],
+)
+def test_plumbline_state_moves_all_state(clean, tmp_path, told, state):
+    clean.setenv("PLUMBLINE_STATE", told)
+    project = find_project()
+    assert project.state == Path(state.format(folder=tmp_path))
+    assert project.database_url == f"sqlite:///{project.state / 'plumbline.db'}"
+    assert project.folder == tmp_path
+
+
+def test_plumbline_state_may_start_at_home(clean, tmp_path):
+    clean.setenv("HOME", str(tmp_path / "home"))
+    clean.setenv("PLUMBLINE_STATE", "~/plumbline")
+    assert find_project().state == tmp_path / "home" / "plumbline"
+
+
+def test_the_database_and_the_tracking_server_may_be_elsewhere(clean):
+    clean.setenv("PLUMBLINE_DATABASE_URL", "postgresql+psycopg://me@db/plumbline")
+    clean.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    project = find_project()
+    assert project.database_url == "postgresql+psycopg://me@db/plumbline"
+    assert project.tracking_uri == "http://mlflow:5000"
+
+
+def test_the_nearest_params_upwards_make_the_project(clean, tmp_path):
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    clean.chdir(tmp_path / "deep" / "down")
+    assert find_project().folder == tmp_path
+    (tmp_path / "deep" / "params.yaml").write_text("timezone: UTC\n")
+    assert find_project().folder == tmp_path / "deep"
+
+
+def test_finding_the_project_makes_no_folder(clean, tmp_path):
+    find_project()
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"splitting": {"max_tokens": 100}}, False),
+        ({"splitting": {"min_tokens": 10}}, False),
+        ({"parsing": {"timeout_seconds": 5, "workers": 1}}, True),
+        ({"timezone": "Europe/Berlin", "baseline_nights": 5}, True),
+    ],
+)
+def test_the_recipe_changes_with_what_shapes_a_passage_alone(change, same):
+    before, after = Settings().recipe("e").recipe_id, Settings.model_validate(change).recipe("e").recipe_id
+    assert (before == after) is same
