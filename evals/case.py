@@ -1,7 +1,7 @@
 """Cases and suites: one question with what a good and a bad answer is."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +24,8 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+Phrase = Annotated[str, Field(min_length=1)]
+
 
 class Case(Content):
     """One question. groups: the reader's (none: public only). gold: the documents that hold the answer.
@@ -36,8 +38,8 @@ class Case(Content):
     question: str = Field(min_length=1)
     groups: tuple[str, ...]
     outcome: Outcome
-    facts: tuple[str | tuple[str, ...], ...]
-    forbidden: tuple[str, ...]
+    facts: tuple[Phrase | tuple[Phrase, ...], ...]
+    forbidden: tuple[Phrase, ...]
     gold: tuple[str, ...]
     answer: str = Field(min_length=1)
     tags: tuple[str, ...]

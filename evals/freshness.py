@@ -43,7 +43,7 @@ def measure_freshness(
     documents = [document for document in listing if document.source == source.name]
     held = {(item.doc_id, item.doc_sha) for item in quarantined}
     pending = {
-        document.doc_id: (now - document.modified_at).total_seconds() / 3600
+        document.doc_id: max(0.0, (now - document.modified_at).total_seconds() / 3600)
         for document in documents
         if (document.doc_id, document.doc_sha) not in held
         and (document.doc_id not in indexed or indexed[document.doc_id].doc_sha != document.doc_sha)

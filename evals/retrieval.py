@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import ir_measures
 from ir_measures import RR, R, nDCG
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from knowledge.content import Content, read_content
 from knowledge.digest import digest
-from knowledge.source import NAME
+from knowledge.errors import ContentError
+from knowledge.source import NAME, check_group
 
 # the name we print: the measure that computes it
 MEASURES = {"recall@5": R @ 5, "MRR@10": RR @ 10, "nDCG@10": nDCG @ 10}
@@ -22,7 +24,12 @@ class Query(Content):
     id: str
     text: str = Field(min_length=1)
     groups: tuple[str, ...] = ()
-    relevant: dict[str, int] = Field(min_length=1)
+    relevant: dict[str, Annotated[int, Field(ge=1, le=2)]] = Field(min_length=1)
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_group(group) for group in groups)
 
 
 class Queries(Content):
@@ -30,13 +37,6 @@ class Queries(Content):
 
     collection: str = Field(pattern=NAME)
     queries: tuple[Query, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> "Queries":
-        ids = [query.id for query in self.queries]
-        if doubled := sorted({each for each in ids if ids.count(each) > 1}):
-            raise ValueError(f"query id '{doubled[0]}' stands twice; give one of them another id")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,14 @@ class RetrievalQuality:
 
 def read_queries(folder: Path, collection: str) -> list[Query]:
     """All labelled queries of a collection; an empty list where nobody wrote any. Raises ContentError."""
-    files = [read_content(path, Queries) for path in sorted(folder.glob("*.yaml"))]
-    return [query for each in files if each.collection == collection for query in each.queries]
+    found: dict[str, Query] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        written = read_content(path, Queries)
+        for query in written.queries if written.collection == collection else ():
+            if query.id in found:
+                raise ContentError(f"{path}: query id '{query.id}' stands twice. Give one of them another id.")
+            found[query.id] = query
+    return list(found.values())
 
 
 def queries_digest(queries: Sequence[Query]) -> str:

@@ -11,13 +11,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flows import summaries
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
+
+if TYPE_CHECKING:
+    from flows.connect import Connections
 
 STOPPED = "\nstopped; what was recorded is kept: the same command goes on from there"
 GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -51,7 +54,9 @@ def nightly(assistant: str, night: datetime | None, new_night: bool, report_only
     if summary:
         click.echo(f"night {summary['night']} of '{assistant}' is finished; this is its record", err=True)
     else:
-        summary = _flow("nightly")(assistant=assistant, night=wanted, new_night=new_night)
+        summary = _flow("nightly", lambda to: to.find_sources(to.manifest(assistant).collection))(
+            assistant=assistant, night=wanted, new_night=new_night
+        )
     show(summary, summaries.night, as_json)
     return FAILED if summary["gate_failed"] and not report_only else GOOD
 
@@ -71,7 +76,9 @@ def _finished(assistant: str, night: date | None) -> dict[str, Any] | None:
 @json_option
 def ingest(collection: str, source: str | None, allow_mass_delete: bool, report_only: bool, as_json: bool) -> int:
     """Bring a collection up to date with its sources; the new version is a candidate."""
-    result = _flow("ingest")(collection=collection, source=source, allow_mass_delete=allow_mass_delete)
+    result = _flow("ingest", lambda to: to.find_sources(collection, given=source))(
+        collection=collection, source=source, allow_mass_delete=allow_mass_delete
+    )
     show(result.as_row(), summaries.ingest, as_json)
     return GOOD
 
@@ -82,7 +89,7 @@ def ingest(collection: str, source: str | None, allow_mass_delete: bool, report_
 @json_option
 def check(collection: str, report_only: bool, as_json: bool) -> int:
     """Measure freshness and retrieval of the candidate; let it serve when the floors hold."""
-    result = _flow("check")(collection=collection)
+    result = _flow("check", lambda to: to.store.open(collection))(collection=collection)
     show(result.as_row(), summaries.check, as_json)
     return FAILED if result.verdict == "fail" and not report_only else GOOD
 
@@ -94,7 +101,9 @@ def check(collection: str, report_only: bool, as_json: bool) -> int:
 @json_option
 def evaluate(assistant: str, suites: tuple[str, ...], report_only: bool, as_json: bool) -> int:
     """Put every case to the assistant and grade the answers, outside of any night."""
-    result = _flow("evaluate")(assistant=assistant, suites=list(suites) or None)
+    result = _flow("evaluate", lambda to: to.serving(to.manifest(assistant).collection))(
+        assistant=assistant, suites=list(suites) or None
+    )
     show(result.as_row(), summaries.evaluate, as_json)
     return GOOD
 
@@ -110,9 +119,10 @@ def search(question: str, collection: str, limit: int, groups: tuple[str, ...], 
     from flows.connect import connect
     from pipelines.answering.retrieve import retrieve
 
+    reader = _groups(groups)
     connections = connect()
     serving = connections.serving(collection)
-    hits = retrieve(question, serving, connections.embedder, groups=_groups(groups), limit=limit)
+    hits = retrieve(question, serving, connections.embedder, groups=reader, limit=limit)
     content = {
         "collection": collection,
         "version": serving.version,
@@ -190,14 +200,15 @@ def show(content: dict[str, Any], words: Callable[[dict[str, Any]], str], as_jso
     click.echo(json.dumps(content, ensure_ascii=False, default=str) if as_json else words(content))
 
 
-def _flow(name: str) -> Callable[..., Any]:
-    """A flow by its name. Prefect takes seconds to start, so what can be refused is refused before."""
+def _flow(name: str, needs: Callable[["Connections"], object]) -> Callable[..., Any]:
+    """A flow by its name. Prefect takes seconds to start, so what it needs and has not got is told before."""
     from importlib import import_module
 
     from flows.connect import connect, end_left_over_servers, hold_state
 
     connections = connect()
     connections.read_all()
+    needs(connections)
     with hold_state(connections.project, name):
         end_left_over_servers(connections.project)
         flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)

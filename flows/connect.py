@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ from evals.graders import GRADER_VERSIONS
 from evals.retrieval import read_queries
 from flows.params import Project, Settings, find_project
 from knowledge.digest import digest
-from knowledge.errors import CollectionError, StateError
+from knowledge.errors import CollectionError, SourceError, StateError
 from knowledge.history import History
 from knowledge.manifest import Manifest, read_manifest, read_manifests
 from knowledge.policy import Policy, read_policy
 from knowledge.record import Recipe
-from knowledge.source import Source, read_sources
+from knowledge.source import NAME, Source, read_sources
 from pipelines.embedder import WordLlamaEmbedder
+from pipelines.ingestion.sync import find_folder
 
 if TYPE_CHECKING:
     from knowledge.store import Collection, Store
@@ -73,14 +75,35 @@ class Connections:
         """The policy an assistant names. Raises ContentError."""
         return read_policy(self.project.knowledge / "policies", manifest.policy)
 
-    def sources(self, collection: str) -> list[Source]:
-        """The sources of a collection: those written as YAML, and one given on the command line. May be empty."""
+    def sources(self, collection: str, *, given: str | None = None) -> list[Source]:
+        """The sources of a collection: those written as YAML, and one given on the command line, now or before.
+
+        The latter is called like its collection. Raises SourceError.
+        """
         written = read_sources(self.project.knowledge / "sources")
-        given = [
-            Source(name=row["name"], collection=row["collection"], url=row["url"], owner="command line")
-            for row in self.history.sources()
-        ]
-        return [source for source in (*written, *given) if source.collection == collection]
+        found = [source for source in written if source.collection == collection]
+        urls = {row["name"]: row["url"] for row in self.history.sources() if row["collection"] == collection}
+        if given is not None:
+            urls[collection] = given if "://" in given else str(Path(given).expanduser().resolve())
+        if urls and any(source.name == collection for source in written):
+            raise SourceError(f"source '{collection}' is written as YAML. Give --source with another --collection.")
+        for name, url in urls.items():
+            if not re.match(NAME, name):
+                raise SourceError(f"collection '{name}': a name is lower-case letters, digits, '-' and '_'.")
+            found.append(Source(name=name, collection=collection, url=url, owner="command line"))
+        return found
+
+    def find_sources(self, collection: str, *, given: str | None = None) -> list[Source]:
+        """The sources of a collection, each of which can be listed. Raises CollectionError, SourceError."""
+        sources = self.sources(collection, given=given)
+        for source in sources:
+            find_folder(source, self.project.folder)
+        if not sources:
+            raise CollectionError(
+                f"collection '{collection}': no source feeds it. Give a folder with --source, "
+                "or write knowledge/sources/NAME.yaml."
+            )
+        return sources
 
     def read_all(self) -> None:
         """Read everything people have written, so that a mistake is told before anything runs. Raises ContentError."""

@@ -1,18 +1,15 @@
 """The flow `ingest`: bring a collection up to date with its sources."""
 
 import time
-from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.connect import Connections, connect, hold_state
+from flows.connect import connect, hold_state
 from flows.results import IngestResult
 from flows.screen import say, watch
 from flows.tracking import log_ingest
-from knowledge.errors import CollectionError, SourceError
 from knowledge.record import Document
-from knowledge.source import NAME, Source
 from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
 from pipelines.ingestion.embed import Staged, stage_rows
 from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
@@ -43,36 +40,12 @@ def ingest(
 def sync_sources(collection: str, source: str | None) -> list[Document]:
     """List every source of the collection; a folder given on the command line becomes one and is remembered."""
     connections = connect()
-    listing = [
-        document
-        for each in sources_of(connections, collection, source)
-        for document in list_documents(each, project=connections.project.folder)
-    ]
+    sources = connections.find_sources(collection, given=source)
+    listing = [document for each in sources for document in list_documents(each, project=connections.project.folder)]
     if source is not None:
-        url = source if "://" in source else str(Path(source).expanduser().resolve())
-        connections.history.remember_source(name=collection, collection=collection, url=url)
+        connections.history.remember_source(name=collection, collection=collection, url=sources[-1].url)
     say(f"ingest: {len(listing)} documents listed in collection '{collection}'")
     return listing
-
-
-def sources_of(connections: Connections, collection: str, given: str | None) -> list[Source]:
-    """The sources of a collection, with the given folder as the one called like the collection."""
-    sources = connections.sources(collection)
-    if given is not None:
-        if any(each.name == collection and each.owner != "command line" for each in sources):
-            raise SourceError(f"source '{collection}' is written as YAML already. Name another collection for {given}.")
-        try:
-            url = given if "://" in given else str(Path(given).expanduser().resolve())
-            extra = Source(name=collection, collection=collection, url=url, owner="command line")
-        except ValueError:
-            raise CollectionError(f"collection '{collection}': the name must match {NAME}.") from None
-        sources = [*(each for each in sources if each.name != collection), extra]
-    if not sources:
-        raise CollectionError(
-            f"collection '{collection}': no source feeds it. Give a folder with --source, "
-            "or write knowledge/sources/NAME.yaml."
-        )
-    return sources
 
 
 @task(cache_policy=NO_CACHE)

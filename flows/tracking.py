@@ -13,7 +13,8 @@ from prefect.cache_policies import NO_CACHE
 from evals.case import Suite
 from evals.compare import PassRate
 from evals.retrieval import MEASURES, RetrievalQuality
-from flows.connect import Connections, connect, make_folder
+from flows.connect import connect, make_folder
+from flows.params import Project
 from flows.results import CheckResult, EvaluateResult, IngestResult
 
 # MLflow's names know no '@': nDCG@10 -> retrieval/ndcg_at_10
@@ -23,15 +24,15 @@ METRIC_NAMES = {name: f"retrieval/{name.lower().replace('@', '_at_')}" for name 
 class Tracking:
     """Runs in one MLflow tracking store: `MLFLOW_TRACKING_URI`, or a SQLite file in the state folder."""
 
-    def __init__(self, connections: Connections):
+    def __init__(self, project: Project):
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         from mlflow.tracking import MlflowClient
 
-        self._folder = make_folder(connections.project.state / "mlflow")
-        self._external = connections.project.tracking_uri
+        self._folder = make_folder(project.state / "mlflow")
+        self._external = project.tracking_uri
         self._client = MlflowClient(self._external or f"sqlite:///{self._folder / 'mlflow.db'}")
-        self._git = git_revision(connections.project.folder)
+        self._git = git_revision(project.folder)
 
     def begin(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         """A new run; its id."""
@@ -97,10 +98,14 @@ class Tracking:
         return str(run.info.run_id)
 
 
-@cache
 def tracking() -> Tracking:
-    """The tracking store of this process."""
-    return Tracking(connect())
+    """The tracking store of the project we are in."""
+    return _tracking(connect().project)
+
+
+@cache
+def _tracking(project: Project) -> Tracking:
+    return Tracking(project)
 
 
 def git_revision(folder: Path) -> str | None:

@@ -44,14 +44,17 @@ def read_content(path: Path, kind: type[C], *, error: type[PlumblineError] = Con
 def explain(problem: ValidationError, kind: type[BaseModel]) -> str:
     """The first thing wrong, in words: which key, what is wrong with it, what would be right."""
     first = problem.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "(the whole)"
+    key = ".".join(str(part) for part in first["loc"])
     more = f" ({problem.error_count() - 1} more after it)" if problem.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, first["loc"][:-1])
         return f"unknown key '{key}'{more}. Known there: {', '.join(known)}."
     if first["type"] == "missing":
         return f"key '{key}' is missing{more}. Add it."
-    return f"'{key}' is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}{more}. Correct it."
+    what = first["msg"].removeprefix("Value error, ")
+    if not key or len(repr(first["input"])) > 80:
+        return f"{key and f'{key!r}: '}{what}{more}. Correct it."
+    return f"'{key}' is {first['input']!r}: {what}{more}. Correct it."
 
 
 def _known_keys(kind: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -17,8 +17,9 @@ def normalise(text: str) -> str:
 
 
 def holds(text: str, phrase: str) -> bool:
-    """Does the phrase stand in the text as whole words? `30 days` is not in `130 days`."""
-    return re.search(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)", normalise(text)) is not None
+    """Does the phrase stand in the text as whole words and numbers? `30 days` is in neither `130` nor `2.30 days`."""
+    whole = rf"(?<!\w)(?<!\d[.,]){re.escape(normalise(phrase))}(?!\w)(?![.,]\d)"
+    return re.search(whole, normalise(text)) is not None
 
 
 def grade_facts(case: Case, answer: Answer) -> Score | None:

@@ -29,7 +29,7 @@ def grade_grounded(case: Case, answer: Answer) -> Score | None:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+(?:[.,]\d+)*", normalise(text))
+    return re.findall(r"\w+(?:[.,]\d+)*", normalise(text.replace("[withheld]", "")))
 
 
 def _supports(context: set[str], words: list[str]) -> bool:

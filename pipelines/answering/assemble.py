@@ -35,12 +35,15 @@ def assemble(question: str, hits: Sequence[Hit], manifest: Manifest, policy: Pol
 
 
 def withhold_orders(text: str, orders: Sequence[str]) -> str:
-    """The text without the sentences that give orders to the assistant: a document informs, it does not command."""
-    if not any(re.search(pattern, text, re.IGNORECASE) for pattern in orders):
+    """The text without the sentences that give orders to the assistant: a document informs, it does not command.
+
+    Where an order is found, lines are joined to sentences first, so that one broken over lines goes as a whole.
+    """
+    if not _orders(" ".join(text.split()), orders):
         return text
-    kept = [
-        sentence
-        for sentence in sentences(text)
-        if not any(re.search(pattern, sentence, re.IGNORECASE) for pattern in orders)
-    ]
-    return "\n".join(kept)
+    joined = re.sub(r"(?<![.!?:;\n])\s*\n\s*(?=[a-z])", " ", text)
+    return "\n".join(sentence for sentence in sentences(joined) if not _orders(sentence, orders))
+
+
+def _orders(text: str, orders: Sequence[str]) -> bool:
+    return any(re.search(pattern, text, re.IGNORECASE) for pattern in orders)

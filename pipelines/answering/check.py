@@ -24,10 +24,11 @@ class Checked:
 def check(reply: ModelReply, request: ModelRequest, replies: Replies, policy: Policy) -> Checked:
     """An answer must cite passages that were given; personal data is withheld; everything else is a refusal."""
     text = reply.text.strip()
+    shown = withhold_private(text, policy)
     if text.startswith(replies.refusal):
-        return Checked(text, "refused", "the documents do not tell", ())
+        return Checked(replies.refusal, "refused", "the documents do not tell", ())
     if text.startswith(replies.clarification):
-        return Checked(text, "clarified", "the question has several readings", ())
+        return Checked(shown, "clarified", "the question has several readings", ())
     numbers = list(dict.fromkeys(int(number) for number in re.findall(r"\[(\d+)\]", text)))
     contexts = request.contexts
     citations = tuple(
@@ -37,8 +38,12 @@ def check(reply: ModelReply, request: ModelRequest, replies: Replies, policy: Po
     )
     if len(citations) < len(numbers) or not citations:
         return Checked(replies.refusal, "refused", "the reply cites no passage that was given", ())
-    shown = text
-    for pattern in policy.private:
-        shown = re.sub(pattern, WITHHELD, shown, flags=re.IGNORECASE)
     reason = "quoted from the documents" if shown == text else "personal data withheld"
     return Checked(shown, "answered", reason, citations)
+
+
+def withhold_private(text: str, policy: Policy) -> str:
+    """The text with what looks like personal data replaced."""
+    for pattern in policy.private:
+        text = re.sub(pattern, WITHHELD, text, flags=re.IGNORECASE)
+    return text

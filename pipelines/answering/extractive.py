@@ -55,7 +55,7 @@ def _score(request: ModelRequest, asked: Sequence[str], embed: Callable[[Sequenc
         (number, place, text)
         for number, context in enumerate(request.contexts)
         for place, text in enumerate(sentences(context.text))
-        if len(text.split()) > 2 and not text.endswith("?")
+        if _quotable(text)
     ]
     if not found or not asked:
         return []
@@ -72,6 +72,12 @@ def _score(request: ModelRequest, asked: Sequence[str], embed: Callable[[Sequenc
         score = 0.55 * coverage + 0.3 * float(likeness) + 0.15 * request.contexts[number].score
         scored.append(Sentence(text, number, place, coverage, score))
     return sorted(scored, key=lambda each: (-each.score, each.context, each.place))
+
+
+def _quotable(text: str) -> bool:
+    """A sentence or a row of a table says something by itself; a question or a heading does not."""
+    words = len(text.split())
+    return words > 2 and not text.endswith("?") and (text[-1] in ".!:;" or ": " in text or words > 8)
 
 
 def _weights(asked: Sequence[str], sentences_words: Sequence[set[str]]) -> dict[str, float]:

@@ -257,7 +257,7 @@ def _elements(parts: Iterable[Any], *, page: int | None = None) -> list[Element]
 def table_rows(html: str) -> list[str]:
     """A table as one line a row, every cell with the name of its column: `Plan: Team; Price: 19 EUR`."""
     cells = [
-        [" ".join(cell.text_content().split()) for cell in row.xpath("./td|./th")]
+        [" ".join(" ".join(cell.itertext()).split()) for cell in row.xpath("./td|./th")]
         for row in lxml.html.fromstring(html).xpath("//tr")
     ]
     if len(cells) < 2:

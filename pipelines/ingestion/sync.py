@@ -20,7 +20,7 @@ def list_documents(source: Source, *, project: Path) -> list[Document]:
     A file that cannot be opened is listed with an empty digest, so that it is rejected by name, not lost.
     Hidden files and folders (a leading dot) are left out. Raises SourceError when the folder is not there.
     """
-    folder = _local_folder(source, project)
+    folder = find_folder(source, project)
     wanted = [_glob(pattern) for pattern in source.include]
     unwanted = [_glob(pattern) for pattern in source.exclude]
     found = []
@@ -33,7 +33,8 @@ def list_documents(source: Source, *, project: Path) -> list[Document]:
     return found
 
 
-def _local_folder(source: Source, project: Path) -> Path:
+def find_folder(source: Source, project: Path) -> Path:
+    """The folder of a source. Raises SourceError when it is not there or not local."""
     try:
         filesystem, place = fsspec.core.url_to_fs(source.url)
     except (ValueError, ImportError) as problem:

@@ -1,17 +1,12 @@
 """Whole nights on the sample assistant, each command in a process of its own."""
 
 import shutil
-import sqlite3
-import subprocess
-import sys
-import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from checkout import Checkout, assert_quiet, copy_project
+from checkout import Checkout
 
 from evals.case import KINDS
 
@@ -53,7 +48,7 @@ def test_the_sample_assistant_never_says_what_is_forbidden(first_night: First) -
 
 def test_the_same_night_again_is_read_not_run(first_night: First) -> None:
     checkout, said = first_night
-    done = checkout.run("nightly", "--night", "2026-11-02", "--json")
+    done = checkout.run_apart("nightly", "--night", "2026-11-02", "--json")
     assert "is finished; this is its record" in done.stderr
     assert yaml.safe_load(done.stdout) == said
 
@@ -99,7 +94,7 @@ def test_the_next_night_does_only_what_is_new(after_first_night: Checkout) -> No
     policy.write_text(policy.read_text(encoding="utf-8") + "\n\n## Vouchers\n\nA voucher is valid for 1234 days.\n")
     (samples / "help-centre/time-tracking.txt").rename(samples / "help-centre/tracking-time.txt")
     (samples / "help-centre/mobile-app.txt").unlink()
-    said = checkout.json("nightly", "--night", "2026-11-03")
+    said = checkout.json("nightly", "--night", "2026-11-03", apart=True)
     documents = said["ingest"]["documents"]
     assert {name: documents[name] for name in ("added", "changed", "renamed", "copied", "deleted")} == {
         "added": 0,
@@ -117,52 +112,6 @@ def test_the_next_night_does_only_what_is_new(after_first_night: Checkout) -> No
     }
     assert "help-centre/tracking-time.txt" in served
     assert not {"help-centre/time-tracking.txt", "help-centre/mobile-app.txt"} & served
-
-
-@pytest.mark.night
-def test_a_night_killed_anywhere_goes_on_and_ends_the_same(first_night: First, tmp_path: Path) -> None:
-    _, expected = first_night
-    checkout = copy_project(tmp_path)
-    command = [str(Path(sys.executable).parent / "plumbline"), "nightly", "--night", "2026-11-02", "--json"]
-    database = checkout.folder / "state/plumbline.db"
-    for reached in ("select count(*) from night", "select count(*) from pointer", "select count(*) from result"):
-        process = subprocess.Popen(
-            command,
-            cwd=checkout.folder,
-            env=checkout.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _wait_until(database, reached, process)
-        process.kill()
-        process.wait()
-    done = checkout.run(*command[1:])
-    assert "was not finished: it goes on" in done.stderr
-    assert_quiet(done.stderr)
-    said = yaml.safe_load(done.stdout)
-    assert said["ingest"]["chunks"] == expected["ingest"]["chunks"]
-    assert said["ingest"]["quarantine"] == expected["ingest"]["quarantine"]
-    assert said["check"]["metrics"] == expected["check"]["metrics"]
-    outcome = ("suite", "case", "answer", "passed")
-    assert [[row[name] for name in outcome] for row in said["evaluate"]["cases"]] == [
-        [row[name] for name in outcome] for row in expected["evaluate"]["cases"]
-    ]
-    with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("select night, status from night").fetchall() == [("2026-11-02", "finished")]
-
-
-def _wait_until(database: Path, query: str, process: subprocess.Popen[bytes]) -> None:
-    """Return as soon as a table has its first row."""
-    while process.poll() is None:
-        if database.exists():
-            try:
-                with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1)) as connection:
-                    if connection.execute(query).fetchone()[0]:
-                        return
-            except sqlite3.OperationalError:
-                pass  # the tables are not there yet
-        time.sleep(0.01)
-    raise AssertionError("the night ended before it could be killed")
 
 
 def test_a_failed_gate_keeps_what_serves(after_first_night: Checkout) -> None:
@@ -190,7 +139,7 @@ def test_a_last_good_version_is_served_while_the_new_one_is_in_quarantine(after_
 
 
 def test_a_folder_without_yaml_becomes_a_collection(
-    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+    checkout: Checkout, prefect: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("own")
     (folder / "hours.md").write_text("# Opening hours\n\nThe workshop opens at 7:30.\n")
@@ -225,3 +174,9 @@ def test_emptying_a_source_is_refused_and_changes_nothing(after_first_night: Che
     assert "--allow-mass-delete" in line
     said = checkout.json("ingest", "--allow-mass-delete")
     assert said["documents"]["deleted"] == 4
+
+
+def test_a_past_night_cannot_be_run_afterwards(after_first_night: Checkout) -> None:
+    line = after_first_night.error("nightly", "--night", "2026-10-01")
+    assert "2026-10-01" in line
+    assert "2026-11-02" in line

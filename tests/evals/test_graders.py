@@ -293,3 +293,22 @@ def test_every_grader_that_has_something_to_say_is_asked(answer, graders, whole)
 def test_a_score_is_plain_values():
     row = Score("facts", 0.5, None, "why").as_row()
     assert row == {"grader": "facts", "value": 0.5, "passed": None, "reason": "why"}
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "there"),
+    [
+        ("It costs 6,500 EUR.", "500 EUR", False),
+        ("It costs 2.5 EUR.", "5 EUR", False),
+        ("It costs 19.50 EUR.", "19", False),
+        ("It costs 19.", "19", True),
+        ("It costs 19, not 20.", "19", True),
+    ],
+)
+def test_a_part_of_a_number_is_not_the_number(text, phrase, there):
+    assert holds(text, phrase) is there
+
+
+def test_withheld_words_need_no_ground():
+    answer = _answer("Phone: [withheld]. [1]", passages=["Phone: +44 20 7946 0123."])
+    assert grade_grounded(_case(), answer).passed is True

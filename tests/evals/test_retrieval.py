@@ -153,3 +153,19 @@ def test_wrong_queries_are_refused_with_file_and_key(tmp_path, queries, named):
 )
 def test_the_digest_of_queries_changes_with_what_they_say(other):
     assert queries_digest([_query("q", a=2)]) != queries_digest([other])
+
+
+def test_a_query_id_in_two_files_of_a_collection_is_refused(tmp_path):
+    content = {"collection": "help", "queries": [{"id": "q", "text": "refund", "relevant": {"a": 2}}]}
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ContentError, match=r"two\.yaml: query id 'q' stands twice"):
+        read_queries(tmp_path, "help")
+
+
+@pytest.mark.parametrize("wrong", [{"groups": ["Bad Group"]}, {"relevant": {"a": 22}}, {"relevant": {"a": 0}}])
+def test_a_wrong_label_is_refused_with_its_key(tmp_path, wrong):
+    query = {"id": "q", "text": "refund", "relevant": {"a": 2}} | wrong
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"collection": "help", "queries": [query]}))
+    with pytest.raises(ContentError, match=r"queries\.0\.(groups|relevant)"):
+        read_queries(tmp_path, "help")

@@ -114,3 +114,20 @@ def test_other_numbers_are_shown_as_they_stand(policy, text):
 def test_every_piece_of_personal_data_is_withheld(policy):
     checked = _check("Call +44 20 7946 0123, IBAN DE89370400440532013000, card 4111111111111111. [2]", policy)
     assert checked.text == "Call [withheld], IBAN [withheld], card [withheld]. [2]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The documents do not tell. But the card is 4111 1111 1111 1111.", "The documents do not tell."),
+        ("Do you mean 4111 1111 1111 1111 or the other?", "Do you mean [withheld] or the other?"),
+        ("The IBAN is DE89 3704 0044 0532 0130 00 and more. [1]", "The IBAN is [withheld] and more. [1]"),
+        ("The IBAN is GB29 NWBK 6016 1331 9268 19. [1]", "The IBAN is [withheld]. [1]"),
+        (
+            "Companies in the EU27 with more than four offices. [1]",
+            "Companies in the EU27 with more than four offices. [1]",
+        ),
+    ],
+)
+def test_personal_data_is_withheld_whole_whatever_the_outcome(policy, text, shown):
+    assert _check(text, policy).text == shown

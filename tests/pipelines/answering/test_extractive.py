@@ -147,3 +147,10 @@ def test_every_reply_refuses_asks_back_or_quotes_its_passages_to_the_letter(ques
 @given(passages=st.lists(PASSAGE, max_size=4))
 def test_a_question_about_something_else_is_always_refused(passages):
     assert _ask("Which submarine crosses the Baltic Sea?", *passages).text == REPLIES.refusal
+
+
+def test_a_heading_is_not_quoted_but_a_row_of_a_table_is():
+    reply = _ask("How do I claim a credit?", "How to claim a credit\n\nWrite to us to claim a service credit in time.")
+    assert _quotes(reply.text) == [("Write to us to claim a service credit in time.", 1)]
+    reply = _ask("What is the VAT rate in Spain?", "Country: Spain; VAT rate: 21 %; Currency: EUR")
+    assert _quotes(reply.text) == [("Country: Spain; VAT rate: 21 %; Currency: EUR.", 1)]

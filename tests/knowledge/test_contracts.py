@@ -1,0 +1,113 @@
+"""Contracts: rows that break an expectation are told with the column, how many, and a few values."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from knowledge.contracts import Broken, validate
+from knowledge.errors import ContentError
+
+_OURS = Path(__file__).parents[2] / "knowledge" / "expectations"
+_LENGTHS = {"type": "expect_column_value_lengths_to_be_between", "kwargs": {"column": "text", "min_value": 1}}
+
+
+def _between(**limits):
+    return {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens", **limits}}
+
+
+def _contract(folder, *expectations):
+    path = folder / "contract.json"
+    path.write_text(json.dumps({"name": "rows", "expectations": list(expectations)}), encoding="utf-8")
+    return path
+
+
+def _validate(folder, *expectations):
+    frame = pd.DataFrame({"tokens": [1, 2, 50, 60, 70, 80], "text": ["a", "", "bb", "c", "d", "e"]})
+    return validate(frame, _contract(folder, *expectations))
+
+
+def test_rows_that_meet_every_expectation_break_nothing(tmp_path):
+    assert _validate(tmp_path, _between(min_value=1, max_value=80)) == []
+
+
+def test_an_unmet_expectation_is_told_with_column_count_and_examples(tmp_path):
+    (broken,) = _validate(tmp_path, _between(max_value=10))
+    assert broken == Broken("rows", "expect_column_values_to_be_between", "tokens", 4, ("50", "60", "70"))
+    assert str(broken) == (
+        "contract 'rows': expect_column_values_to_be_between of tokens does not hold in 4 rows, such as 50, 60, 70"
+    )
+
+
+def test_every_unmet_expectation_is_told(tmp_path):
+    met = _between(min_value=0)
+    assert [each.column for each in _validate(tmp_path, _between(max_value=10), met, _LENGTHS)] == ["tokens", "text"]
+
+
+def test_an_expectation_of_the_whole_table_tells_what_was_observed(tmp_path):
+    (broken,) = _validate(tmp_path, {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 7}})
+    assert (broken.column, broken.examples) == ("", ("6",))
+
+
+@pytest.mark.parametrize("name", ["expect_wonders", "core", "", None])
+def test_an_unknown_expectation_is_refused_by_name(tmp_path, name):
+    with pytest.raises(ContentError, match=rf"contract\.json: no expectation is called '{name}'"):
+        _validate(tmp_path, {"type": name})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"name": "rows"}', '{"expectations": []}', "3", ""])
+def test_a_file_that_is_no_contract_is_refused(tmp_path, text):
+    (tmp_path / "contract.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ContentError, match=r"contract\.json: no usable contract .* needs 'name' and 'expectations'"):
+        validate(pd.DataFrame({"tokens": [1]}), tmp_path / "contract.json")
+
+
+def test_a_missing_contract_is_named(tmp_path):
+    with pytest.raises(ContentError, match=r"gone\.json: no usable contract"):
+        validate(pd.DataFrame({"tokens": [1]}), tmp_path / "gone.json")
+
+
+def _chunks(**columns):
+    row = {
+        "chunk_id": ["d/a#0", "d/a#1"],
+        "doc_id": ["d/a", "d/a"],
+        "doc_sha": ["0" * 64, "0" * 64],
+        "text": ["One.", "Two."],
+        "tokens": [1, 1],
+        "group_count": [1, 1],
+        "vector_norm": [1.0, 1.0],
+    }
+    return pd.DataFrame(row | columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "rows"),
+    [
+        ("chunk_id", ["d/a#0", "d/a#0"], 2),
+        ("chunk_id", ["d/a#0", None], 1),
+        ("doc_sha", ["0" * 64, ""], 1),
+        ("text", ["One.", ""], 1),
+        ("tokens", [1, 0], 1),
+        ("group_count", [0, 0], 2),
+        ("vector_norm", [1.0, 0.5], 1),
+    ],
+)
+def test_our_contract_of_chunks_refuses(column, values, rows):
+    assert [(each.column, each.rows) for each in validate(_chunks(**{column: values}), _OURS / "chunks.json")] == [
+        (column, rows)
+    ]
+
+
+def test_our_contract_of_chunks_lets_good_rows_through():
+    assert validate(_chunks(), _OURS / "chunks.json") == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("chunks_per_document", 0.5), ("doubled_chunk_share", 0.6), ("embed_ids", 2)]
+)
+def test_our_contract_of_a_commit_refuses(column, value):
+    good = {"chunks_per_document": [3.0], "doubled_chunk_share": [0.1], "embed_ids": [1]}
+    assert validate(pd.DataFrame(good), _OURS / "commit.json") == []
+    broken = validate(pd.DataFrame(good | {column: [value]}), _OURS / "commit.json")
+    assert [each.column for each in broken] == [column]

@@ -1,0 +1,119 @@
+"""commit: one version a run, and the proof that nothing was lost or doubled."""
+
+import lancedb
+import pytest
+
+from knowledge.errors import ReconciliationError
+from knowledge.record import DocumentCounts, Rejected
+from pipelines.ingestion.commit import CANDIDATE, final_counts, reconcile
+from pipelines.ingestion.plan import Plan, Step
+
+pytestmark = pytest.mark.usefixtures("prepared_parser")
+
+
+def _refund(number):
+    return f"# Refund {number}\n\nRefund number {number} takes {number} working days."
+
+
+@pytest.fixture
+def documents(write_document):
+    return [write_document(f"{n}.md", _refund(n)) for n in range(3)]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The collection's table, as another program sees it."""
+    return lambda: lancedb.connect(tmp_path / "lancedb").open_table("support")
+
+
+def test_a_run_without_changes_keeps_the_version(ingestion, documents):
+    first = ingestion.run(documents)
+    again = ingestion.run(documents)
+    assert again.version == first.version
+    assert again.plan.counts == DocumentCounts(unchanged=3)
+
+
+def test_the_candidate_is_the_newest_version(ingestion, documents, table):
+    first = ingestion.run(documents)
+    assert table().tags.list()[CANDIDATE]["version"] == first.version
+    second = ingestion.run(documents[:2])
+    assert second.version > first.version
+    assert table().tags.list()[CANDIDATE]["version"] == second.version
+
+
+def test_the_version_before_stays_as_it_was(ingestion, documents):
+    first = ingestion.run(documents)
+    ingestion.run(documents[:1])
+    assert sorted(ingestion.store.open("support", version=first.version).documents()) == [
+        "docs/0.md",
+        "docs/1.md",
+        "docs/2.md",
+    ]
+
+
+def test_an_empty_collection_with_nothing_to_commit_has_a_version(ingestion):
+    first = ingestion.run([])
+    assert (ingestion.run([]).version, first.collection.chunk_ids()) == (first.version, [])
+
+
+def test_deleted_documents_are_gone_after_the_commit(ingestion, documents):
+    ingestion.run(documents)
+    run = ingestion.run(documents[1:])
+    assert sorted(run.collection.documents()) == ["docs/1.md", "docs/2.md"]
+    assert reconcile(run.collection, run.plan, ()) is None
+
+
+def test_committing_the_same_rows_twice_changes_no_row(ingestion, documents):
+    first = ingestion.run(documents)
+    first.collection.commit(first.staged.rows, first.staged.replaced)
+    assert sorted(first.collection.chunk_ids()) == ["docs/0.md#0", "docs/1.md#0", "docs/2.md#0"]
+
+
+# --- reconciliation
+
+
+def _plan(ingestion, documents, deleted=()):
+    return Plan("support", ingestion.recipe, tuple(Step(each, "unchanged") for each in documents), deleted)
+
+
+def test_a_listed_document_that_is_nowhere_is_a_loss(ingestion, documents, write_document):
+    run = ingestion.run(documents)
+    plan = _plan(ingestion, [*documents, write_document("lost.md", "x"), write_document("lost too.md", "x")])
+    with pytest.raises(ReconciliationError, match=r"docs/lost too\.md and 1 others are listed but neither indexed"):
+        reconcile(run.collection, plan, ())
+
+
+def test_a_listed_document_that_is_indexed_with_other_bytes_is_a_loss(ingestion, documents, write_document):
+    run = ingestion.run(documents)
+    plan = _plan(ingestion, [write_document("0.md", "other"), *documents[1:]])
+    with pytest.raises(ReconciliationError, match=r"docs/0\.md and 0 others are listed but neither indexed"):
+        reconcile(run.collection, plan, ())
+
+
+def test_a_listed_document_in_quarantine_is_no_loss(ingestion, documents, write_document):
+    run = ingestion.run(documents)
+    broken = write_document("broken.md", "x")
+    kept_out = [Rejected(broken.doc_id, broken.doc_sha, "parse", "corrupt", "")]
+    assert reconcile(run.collection, _plan(ingestion, [*documents, broken]), kept_out) is None
+
+
+def test_a_deleted_document_that_is_still_indexed_is_told(ingestion, documents):
+    run = ingestion.run(documents)
+    with pytest.raises(ReconciliationError, match=r"docs/2\.md and 0 others are deleted but still indexed"):
+        reconcile(run.collection, _plan(ingestion, documents[:2], ("docs/2.md",)), ())
+
+
+def test_a_chunk_that_stands_twice_is_told(ingestion, documents, table):
+    run = ingestion.run(documents)
+    table().add(run.staged.rows.slice(0, 2))  # a writer that does not merge
+    with pytest.raises(ReconciliationError, match=r"2 chunks stand twice .* will not be served"):
+        reconcile(ingestion.store.open("support"), run.plan, ())
+
+
+def test_what_was_rejected_on_the_way_counts_as_quarantined(ingestion, documents, write_document):
+    ingestion.run(documents)
+    run = ingestion.run([*documents[1:], write_document("broken.md", b""), write_document("new.md", _refund(9))])
+    assert run.plan.counts == DocumentCounts(added=2, unchanged=2, deleted=1)
+    counts = final_counts(run.plan, run.staged.rejected)
+    assert counts == DocumentCounts(added=1, unchanged=2, deleted=1, quarantined=1)
+    assert counts.listed == 4

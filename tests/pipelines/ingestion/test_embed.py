@@ -1,0 +1,141 @@
+"""embed: rows with their vectors, where no text is embedded twice."""
+
+import numpy as np
+import pytest
+
+from pipelines.embedder import DIMENSIONS
+from pipelines.ingestion.commit import commit_rows
+
+pytestmark = pytest.mark.usefixtures("prepared_parser")
+
+
+def _refund(number):
+    return f"# Refund {number}\n\nRefund number {number} takes {number} working days."
+
+
+def _rows(collection, column):
+    rows = collection.rows_of(collection.documents()).to_pylist()
+    return {row["chunk_id"]: row[column] for row in rows}
+
+
+def test_a_row_holds_what_the_document_says_and_where_it_stands(ingestion, write_document):
+    document = write_document("a.md", "# Refunds\n\nA refund takes five working days.", groups=("hr", "it"))
+    staged = ingestion.stage([document]).staged
+    (row,) = staged.rows.to_pylist()
+    assert (row["chunk_id"], row["doc_id"], row["ordinal"]) == ("docs/a.md#0", "docs/a.md", 0)
+    assert (row["doc_sha"], row["uri"], row["source"]) == (document.doc_sha, "docs/a.md", "docs")
+    assert (row["title"], row["headings"], row["page"]) == ("Refunds", ["Refunds"], None)
+    assert row["text"] == "Refunds\n\nA refund takes five working days."
+    assert row["indexed_text"] == f"Refunds\n{row['text']}"
+    assert (row["groups"], row["languages"]) == (["hr", "it"], ["eng"])
+    assert row["modified_at"] == document.modified_at
+    assert row["tokens"] == len(row["text"]) // 4
+    assert np.linalg.norm(row["vector"]) == pytest.approx(1, abs=1e-5)
+    assert len(row["vector"]) == DIMENSIONS
+
+
+def test_a_row_has_the_vector_of_its_own_text(ingestion, write_document):
+    staged = ingestion.stage([write_document(f"{n}.md", _refund(n)) for n in range(5)]).staged
+    rows = staged.rows.to_pylist()
+    expected = ingestion.embedder.embed([row["indexed_text"] for row in rows])
+    assert np.allclose([row["vector"] for row in rows], expected, atol=1e-6)
+
+
+def test_the_second_run_embeds_only_what_changed(ingestion, write_document):
+    documents = [write_document(f"{n}.md", _refund(n)) for n in range(4)]
+    assert ingestion.run(documents).staged.texts_embedded == 4
+    documents[1] = write_document("1.md", _refund(99))
+    again = ingestion.run(documents).staged
+    assert (again.texts_embedded, again.replaced, again.rows.num_rows) == (1, ("docs/1.md",), 1)
+
+
+def test_the_same_text_in_two_documents_is_embedded_once(ingestion, write_document):
+    twins = [write_document("a.md", _refund(1)), write_document("b.md", _refund(1) + "\n\n")]
+    staged = ingestion.stage(twins).staged
+    assert (staged.texts_embedded, staged.rows.num_rows) == (1, 2)
+
+
+def test_an_added_paragraph_does_not_embed_the_others_again(ingestion, write_document):
+    long = "\n\n".join(f"## Part {n}\n\n" + f"words about part {n} " * 30 for n in range(4))
+    before = ingestion.run([write_document("a.md", long)]).staged
+    after = ingestion.run([write_document("a.md", f"{long}\n\n## Part 5\n\n" + "words about part 5 " * 30)]).staged
+    assert (before.texts_embedded, after.texts_embedded, after.rows.num_rows) == (4, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("fact", "names", "groups", "change"),
+    [
+        ("a new name", ("b.md",), ("public",), "renamed"),
+        ("a copy", ("a.md", "b.md"), ("public",), "copied"),
+        ("other readers", ("a.md",), ("hr",), "changed"),
+    ],
+)
+def test_the_same_bytes_are_neither_parsed_nor_embedded_again(ingestion, write_document, fact, names, groups, change):
+    before = ingestion.run([write_document("a.md", _refund(1))])
+    vectors = _rows(before.collection, "vector")
+    run = ingestion.run([write_document(name, _refund(1), groups=groups) for name in names])
+    assert (run.parsed, run.staged.texts_embedded) == ((), 0), fact
+    assert change in {step.change for step in run.plan.steps}
+    assert _rows(run.collection, "vector") == {f"docs/{name}#0": vectors["docs/a.md#0"] for name in names}
+    assert _rows(run.collection, "groups") == {f"docs/{name}#0": list(groups) for name in names}
+
+
+def test_a_renamed_document_keeps_its_rows_under_the_new_name_alone(ingestion, write_document):
+    ingestion.run([write_document("old.md", _refund(1)), write_document("other.md", _refund(2))])
+    run = ingestion.run([write_document("new.md", _refund(1)), write_document("other.md", _refund(2))])
+    assert sorted(run.collection.chunk_ids()) == ["docs/new.md#0", "docs/other.md#0"]
+    assert _rows(run.collection, "uri")["docs/new.md#0"] == "docs/new.md"
+    assert run.staged.replaced == ("docs/new.md", "docs/old.md")
+
+
+def test_two_documents_that_swap_their_names_swap_their_rows(ingestion, write_document):
+    ingestion.run([write_document("a.md", _refund(1)), write_document("b.md", _refund(2))])
+    run = ingestion.run([write_document("a.md", _refund(2)), write_document("b.md", _refund(1))])
+    assert run.staged.texts_embedded == 0
+    assert {key: text[:8] for key, text in _rows(run.collection, "title").items()} == {
+        "docs/a.md#0": "Refund 2",
+        "docs/b.md#0": "Refund 1",
+    }
+
+
+def test_a_document_that_got_shorter_leaves_no_old_row(ingestion, write_document):
+    long = "\n\n".join(f"## Part {n}\n\n" + f"words about part {n} " * 30 for n in range(4))
+    ingestion.run([write_document("a.md", long)])
+    run = ingestion.run([write_document("a.md", _refund(1))])
+    assert run.collection.chunk_ids() == ["docs/a.md#0"]
+
+
+def test_a_rejected_new_version_keeps_the_old_rows(ingestion, write_document):
+    good = [write_document("a.md", _refund(1)), write_document("b.md", _refund(2))]
+    ingestion.run(good)
+    run = ingestion.run([write_document("a.md", b"\0\0 broken \0"), good[1]])
+    assert [(item.doc_id, item.reason) for item in run.staged.rejected] == [("docs/a.md", "unsupported")]
+    assert (run.staged.replaced, run.staged.rows.num_rows) == ((), 0)
+    assert _rows(run.collection, "title") == {"docs/a.md#0": "Refund 1", "docs/b.md#0": "Refund 2"}
+    assert run.collection.documents()["docs/a.md"].doc_sha == good[0].doc_sha
+
+
+def test_nothing_to_stage_has_no_rows_but_their_columns(ingestion):
+    staged = ingestion.stage([]).staged
+    assert (staged.rows.num_rows, staged.replaced, staged.rejected, staged.texts_embedded) == (0, (), (), 0)
+    assert staged.rows.schema.equals(ingestion.store.schema)
+
+
+def test_staging_alone_changes_nothing(ingestion, write_document):
+    run = ingestion.stage([write_document("a.md", _refund(1))])
+    assert run.collection.chunk_ids() == []
+    commit_rows(run.collection, run.plan, run.staged)
+    assert run.collection.chunk_ids() == ["docs/a.md#0"]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["...", "words"], ["文書 のこと", "🦉"], ["REFUND", "refund"]])
+def test_the_embedder_gives_a_unit_vector_for_any_text(ingestion, texts):
+    vectors = ingestion.embedder.embed(texts)
+    assert (vectors.shape, vectors.dtype) == ((len(texts), DIMENSIONS), np.float32)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_case_does_not_change_a_vector_and_neither_does_its_company(ingestion):
+    alone = ingestion.embedder.embed(["How long does a REFUND take?"])[0]
+    among = ingestion.embedder.embed(["parcels", "how long does a refund take?", "x" * 500])[1]
+    assert np.allclose(alone, among, atol=1e-6)

@@ -1,0 +1,129 @@
+"""split: passages of bounded length that lose no word and know their headings."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from knowledge.record import Element, Passage
+from pipelines.ingestion.split import SplitSettings, count_tokens, find_title, split
+
+pytestmark = pytest.mark.usefixtures("prepared_parser")
+
+
+def _sentence(word, length=40):
+    return " ".join([word] * length) + "."
+
+
+_GUIDE = [
+    Element("title", "Guide"),
+    Element("text", _sentence("intro"), page=1),
+    Element("title", "Refunds", depth=1, page=2),
+    Element("text", _sentence("refund"), page=2),
+    Element("title", "By card", depth=2, page=3),
+    Element("text", _sentence("card"), page=3),
+    Element("title", "Parcels", depth=1, page=4),
+    Element("text", _sentence("parcel"), page=4),
+]
+
+
+def _words(texts):
+    return sorted(word for text in texts for word in text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 1), ("abc", 1), ("abcd", 1), ("abcdefgh", 2), ("x" * 799, 199), ("x" * 800, 200)]
+)
+def test_tokens_are_a_quarter_of_the_characters(text, tokens):
+    assert count_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("elements", "title"),
+    [([], ""), ([Element("text", "words")], ""), (_GUIDE, "Guide"), ([Element("text", "a"), *_GUIDE[2:]], "Refunds")],
+)
+def test_a_documents_title_is_its_first_title(elements, title):
+    assert find_title(elements) == title
+
+
+def test_a_passage_knows_the_path_of_headings_it_stands_under():
+    passages = split(_GUIDE, SplitSettings(max_tokens=200, min_tokens=0))
+    assert [(passage.headings, passage.text.split()[-1]) for passage in passages] == [
+        (("Guide",), "intro."),
+        (("Guide", "Refunds"), "refund."),
+        (("Guide", "Refunds", "By card"), "card."),
+        (("Guide", "Parcels"), "parcel."),
+    ]
+
+
+def test_a_passage_knows_the_page_it_begins_on():
+    assert [passage.page for passage in split(_GUIDE, SplitSettings(min_tokens=0))] == [None, 2, 3, 4]
+
+
+def test_the_documents_title_comes_first_where_headings_are_not_nested():
+    flat = [Element("title", "Guide"), Element("title", "Refunds"), Element("text", _sentence("refund"))]
+    passages = split(flat, SplitSettings(min_tokens=0))
+    assert passages[-1].headings == ("Guide", "Refunds")
+
+
+def test_text_without_any_title_has_no_headings():
+    assert split([Element("text", "Some words.")], SplitSettings()) == (Passage("Some words.", ()),)
+
+
+def test_short_sections_are_joined_and_long_ones_are_not():
+    short = [Element("title", "A"), Element("text", "one."), Element("title", "B"), Element("text", "two.")]
+    assert len(split(short, SplitSettings(min_tokens=40))) == 1
+    assert len(split(short, SplitSettings(min_tokens=0))) == 2
+    assert len(split(_GUIDE, SplitSettings(max_tokens=200, min_tokens=40))) == 4
+
+
+def test_a_long_paragraph_is_cut_at_words_and_keeps_its_headings():
+    text = " ".join(f"word{number}" for number in range(400))
+    passages = split([Element("title", "Guide"), Element("text", text)], SplitSettings(max_tokens=50, min_tokens=0))
+    assert len(passages) > 10
+    assert {passage.headings for passage in passages} == {("Guide",)}
+    assert _words(passage.text for passage in passages) == _words(["Guide", text])
+
+
+def test_a_row_of_a_table_stays_whole():
+    rows = [
+        Element("row", f"Plan: {name}; Price: {price} EUR") for name, price in zip("abcdefgh", range(8), strict=True)
+    ]
+    passages = split(rows, SplitSettings(max_tokens=20, min_tokens=0))
+    lines = [line for passage in passages for line in passage.text.split("\n\n")]
+    assert lines == [row.text for row in rows]
+
+
+@pytest.mark.parametrize("elements", [[], [Element("text", " ")]])
+def test_nothing_gives_no_passage(elements):
+    assert split(elements, SplitSettings()) == ()
+
+
+@pytest.mark.parametrize("values", [{"max_tokens": 19}, {"max_tokens": 2001}, {"min_tokens": -1}, {"overlap": 3}])
+def test_settings_that_make_no_sense_are_refused(values):
+    with pytest.raises(ValidationError):
+        SplitSettings(**values)
+
+
+def test_the_settings_are_in_the_fingerprint():
+    names = {SplitSettings(max_tokens=size, min_tokens=least).split_id for size in (100, 200) for least in (0, 40)}
+    assert len(names) == 4
+    assert SplitSettings().split_id == SplitSettings().split_id
+
+
+_TEXTS = st.lists(st.text("abcdeé.", min_size=1, max_size=12), min_size=1, max_size=60).map(" ".join)
+_ELEMENTS = st.lists(
+    st.builds(Element, st.sampled_from(["title", "text", "item", "row", "code"]), _TEXTS, st.integers(0, 3)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(elements=_ELEMENTS, max_tokens=st.integers(20, 200), min_tokens=st.integers(0, 300))
+def test_no_passage_is_too_long_and_no_word_is_lost(elements, max_tokens, min_tokens):
+    chosen = SplitSettings(max_tokens=max_tokens, min_tokens=min_tokens)
+    passages = split(elements, chosen)
+    assert max(len(passage.text) for passage in passages) <= max_tokens * 4
+    assert _words(passage.text for passage in passages) == _words(element.text for element in elements)
+    assert split(elements, chosen) == passages
