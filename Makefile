@@ -1,4 +1,4 @@
-.PHONY: nightly test check lock clean
+.PHONY: nightly test check prove lock clean
 PY := .venv/bin/python
 PROJECT := flows pipelines knowledge evals tests bench
 
@@ -13,6 +13,9 @@ check: .venv/.ready  ## format, lint, types, import contracts, tests
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 	$(PY) -m pytest
+
+prove: .venv/.ready  ## the slow proofs
+	$(PY) -m pytest -m nightly -n 0
 
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv from requirements.lock (once, a minute or two) ..."

@@ -84,11 +84,11 @@ class Connections:
         found = [source for source in written if source.collection == collection]
         urls = {row["name"]: row["url"] for row in self.history.sources() if row["collection"] == collection}
         if given is not None:
-            urls[collection] = given if "://" in given else str(Path(given).expanduser().resolve())
+            urls[collection] = given if "://" in given else str(Path(os.path.expanduser(given)).resolve())
         if urls and any(source.name == collection for source in written):
             raise SourceError(f"source '{collection}' is written as YAML. Give --source with another --collection.")
         for name, url in urls.items():
-            if not re.match(NAME, name):
+            if not re.fullmatch(NAME, name):
                 raise SourceError(f"collection '{name}': a name is lower-case letters, digits, '-' and '_'.")
             found.append(Source(name=name, collection=collection, url=url, owner="command line"))
         return found

@@ -54,7 +54,8 @@ def plan_changes(collection: str, listing: list[Document], allow_mass_delete: bo
     connections = connect()
     indexed = connections.store.create(collection).documents()
     held = [entry.rejected for entry in connections.history.quarantined(collection)]
-    plan = make_plan(collection, listing, indexed, held, connections.recipe)
+    attempt_id = connections.settings.parsing.attempt_id
+    plan = make_plan(collection, listing, indexed, held, connections.recipe, attempt_id=attempt_id)
     if not allow_mass_delete:
         refuse_mass_delete(plan, indexed, connections.settings.mass_delete)
     return plan

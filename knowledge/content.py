@@ -33,6 +33,8 @@ def read_content(path: Path, kind: type[C], *, error: type[PlumblineError] = Con
         place = f":{mark.line + 1}" if mark else ""
         what = getattr(problem, "problem", None) or "not valid YAML"
         raise error(f"{path}{place}: unreadable YAML ({what}). Correct that line.") from None
+    except ValueError as problem:
+        raise error(f"{path}: unreadable YAML ({problem}). Correct that value.") from None
     if not isinstance(content, dict):
         raise error(f"{path}: expected keys and values, found {type(content).__name__}. See the files beside it.")
     try:

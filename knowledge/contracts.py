@@ -48,16 +48,19 @@ def validate(frame: "pd.DataFrame", path: Path) -> list[Broken]:
 
 
 def _expectation(gx: Any, entry: dict[str, Any], path: Path) -> Any:
-    parts = "".join(part.title() for part in str(entry.get("type", "")).split("_"))
-    kind = getattr(gx.expectations, parts, None)
-    if kind is None:
-        raise ContentError(f"{path}: no expectation is called '{entry.get('type')}'. See Great Expectations' gallery.")
-    return kind(**entry.get("kwargs", {}))
+    try:
+        parts = "".join(part.title() for part in entry["type"].split("_"))
+        return getattr(gx.expectations, parts)(**entry.get("kwargs", {}))
+    except (AttributeError, TypeError, KeyError, ValueError) as problem:
+        words = " ".join(str(problem).split())[:200]
+        raise ContentError(f"{path}: {entry!r} is no usable expectation ({words}). Correct it.") from None
 
 
 def _broken(contract: str, result: Any, rows: int) -> Broken:
     configuration, found = result.expectation_config, result.result
-    if error := result.exception_info.get("exception_message"):
+    # of one metric it is the message itself, of several a message for each
+    failures = [result.exception_info, *(each for each in result.exception_info.values() if isinstance(each, dict))]
+    for error in filter(None, (each.get("exception_message") for each in failures)):
         raise ContentError(f"contract '{contract}': {configuration.type} cannot run ({str(error).splitlines()[0]}).")
     values = found.get("partial_unexpected_list") or []
     observed = found.get("observed_value")

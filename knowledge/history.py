@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, Table, create_engine, delete, event, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from knowledge import tables
 from knowledge.errors import StateError
@@ -62,7 +62,7 @@ class History:
         try:
             shown = make_url(self._url).render_as_string(hide_password=True)
             engine = create_engine(self._url)
-        except (ArgumentError, NoSuchModuleError):
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
             raise StateError(
                 "state database: the URL is not one of a SQLite file or PostgreSQL. "
                 "Use sqlite:///path or postgresql+psycopg://user@host/name in PLUMBLINE_DATABASE_URL."
@@ -71,7 +71,7 @@ class History:
             event.listen(engine, "connect", _prepare_sqlite)
         try:
             _migrate(engine)
-        except OperationalError as problem:
+        except DatabaseError as problem:
             raise StateError(
                 f"state database {shown}: cannot be opened ({_first_line(problem)}). "
                 "Check that the place exists, is writable and has room."
@@ -140,7 +140,7 @@ class History:
         )
         return [
             Quarantined(
-                Rejected(row.doc_id, row.doc_sha, row.parse_id, row.reason, row.detail),
+                Rejected(row.doc_id, row.doc_sha, row.attempt_id, row.reason, row.detail),
                 row.attempts,
                 row.first_seen,
                 row.last_seen,
@@ -162,7 +162,7 @@ class History:
                 "collection": collection,
                 "doc_id": item.doc_id,
                 "doc_sha": item.doc_sha,
-                "parse_id": item.parse_id,
+                "attempt_id": item.attempt_id,
                 "reason": item.reason,
                 "detail": item.detail,
                 "attempts": known[item.doc_id].attempts + 1 if item.doc_id in known else 1,
@@ -268,5 +268,5 @@ def _migrate(engine: Engine) -> None:
         upgrade(engine)
 
 
-def _first_line(problem: OperationalError) -> str:
+def _first_line(problem: DatabaseError) -> str:
     return str(problem.orig).splitlines()[0]

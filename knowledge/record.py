@@ -66,11 +66,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A document kept out, and why."""
+    """A document kept out, and why. attempt_id: the parser and the limits it was tried with."""
 
     doc_id: str
     doc_sha: str
-    parse_id: str
+    attempt_id: str
     reason: Reason
     detail: str
 

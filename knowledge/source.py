@@ -42,7 +42,7 @@ class Source(Content):
 
 def check_group(group: str) -> str:
     """A group is a plain name, so that it can never be more than a value in a filter. Raises ValueError."""
-    if not re.match(NAME, group):
+    if not re.fullmatch(NAME, group):
         raise ValueError(f"group {group!r} must be lower-case letters, digits, '-' or '_'")
     return group
 

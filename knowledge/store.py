@@ -66,8 +66,9 @@ class Question:
 class Collection:
     """One table of chunks, as it stands or (`version`) as it stood; a version is read only."""
 
-    def __init__(self, table: Any, name: str):
+    def __init__(self, table: Any, name: str, *, read_only: bool = False):
         self._table = table
+        self._read_only = read_only
         self.name = name
 
     @property
@@ -138,6 +139,8 @@ class Collection:
 
     def commit(self, rows: pa.Table, replaced: Sequence[str]) -> None:
         """Put `rows` in and take out every other row of the documents `replaced`, in one atomic commit."""
+        if self._read_only:
+            raise CollectionError(f"collection '{self.name}': version {self.version} is read only. Open the newest.")
         merge = self._table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all()
         if replaced:
             names = ", ".join(_quoted(doc_id) for doc_id in replaced)
@@ -195,12 +198,12 @@ class Store:
         if version is not None:
             try:
                 table.checkout(version)
-            except (ValueError, RuntimeError) as problem:
+            except (ValueError, RuntimeError, TypeError) as problem:
                 raise CollectionError(
                     f"collection '{name}': version {version} is not in {self._folder} ({_first_line(problem)}). "
                     f"Run `plumbline check --collection {name}` to serve one that is."
                 ) from None
-        return Collection(table, name)
+        return Collection(table, name, read_only=version is not None)
 
     def create(self, name: str) -> Collection:
         """The collection, made empty when it is not there yet."""

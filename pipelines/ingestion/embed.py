@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ def stage_rows(
 ) -> Staged:
     """The rows of every document that is new, changed, renamed or copied.
 
-    A rejected document stages nothing and replaces nothing, so its last good version stays served.
+    A rejected document replaces nothing, so its last good version stays served; but to today's readers alone.
     """
     by_id = {step.document.doc_id: step for step in plan.steps}
     rejected: list[Rejected] = []
@@ -60,10 +60,17 @@ def stage_rows(
     known |= {sha: vector.tolist() for (sha, _), vector in zip(fresh, vectors, strict=True)}
     for row in rows:
         row["vector"] = known[row["text_sha"]]
-    reused = [step for step in plan.steps if step.reuse]
-    rows += _reused_rows(reused, collection)
     out = {item.doc_id for item in rejected}
+    indexed = collection.documents() if out else {}
+    regrouped = [
+        replace(by_id[doc_id], reuse=doc_id)
+        for doc_id in sorted(out & indexed.keys())
+        if indexed[doc_id].groups != by_id[doc_id].document.groups
+    ]
+    reused = [step for step in plan.steps if step.reuse] + regrouped
+    rows += _reused_rows(reused, collection)
     staged = {step.document.doc_id for step in plan.steps if step.stages_rows} - out
+    staged |= {step.document.doc_id for step in regrouped}
     moved = {step.reuse for step in plan.steps if step.change == "renamed" and step.reuse}
     return Staged(
         rows=pa.Table.from_pylist(rows, schema=schema),

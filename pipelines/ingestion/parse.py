@@ -1,14 +1,17 @@
 """parse: the elements of one document, by the type of its content. Every refusal carries a reason."""
 
+import email
+import email.policy
 import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from email.message import EmailMessage
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import filetype
 import lxml.html
@@ -29,6 +32,11 @@ class ParseSettings(Content):
     timeout_seconds: float = Field(default=60.0, gt=0)
     max_size_mb: float = Field(default=50.0, gt=0)
     workers: int = Field(default=2, ge=1, le=64)
+
+    @property
+    def attempt_id(self) -> str:
+        """Fingerprint of a try: the parser and its limits. A rejected document is tried again when either changes."""
+        return digest([self.parse_id, self.timeout_seconds, self.max_size_mb])
 
     @property
     def parse_id(self) -> str:
@@ -69,7 +77,7 @@ def parse(document: Document, settings: ParseSettings) -> list[Element]:
     if not content.strip():
         raise DocumentError("empty", "the file has no content")
     kind = _kind(document.path, content)
-    elements = _PARSERS[kind](content, document.languages)
+    elements = _trying(kind, content, document.languages)
     kept = [element for element in elements if element.text.strip()]
     if not any(re.search(r"\w", element.text) for element in kept):
         raise DocumentError("empty", f"the {kind} holds no text")
@@ -84,6 +92,8 @@ def _kind(path: Path, content: bytes) -> str:
         return str(found.extension)
     if content.startswith(b"\xd0\xcf\x11\xe0") and suffix.removeprefix(".") in _BINARY_KINDS:
         raise DocumentError("encrypted", f"the {suffix} file needs a password")
+    if suffix in _TEXT_KINDS and b"\0" not in content[:4096]:
+        return _TEXT_KINDS[suffix]  # prose may begin with the letters that mark a bitmap or a program
     if found is not None:
         raise DocumentError(
             "unsupported", f"the content is {found.mime}, whatever the name {suffix or 'without ending'} says"
@@ -111,16 +121,21 @@ def _decode(content: bytes) -> str:
 
 
 def _markdown(content: bytes, languages: tuple[str, ...]) -> list[Element]:
-    from unstructured.partition.md import partition_md
+    from markdown import markdown
 
-    return _elements(partition_md(text=_decode(content), languages=list(languages)))
+    return _page(markdown(_decode(content), extensions=["tables", "fenced_code"]), languages)
 
 
 def _html(content: bytes, languages: tuple[str, ...]) -> list[Element]:
+    return _page(_decode(content), languages)
+
+
+def _page(html: str, languages: tuple[str, ...]) -> list[Element]:
     from unstructured.partition.html import partition_html
 
-    shown = visible_html(_decode(content))
-    return _elements(partition_html(text=shown, languages=list(languages))) if shown else []
+    if not html.strip():
+        return []
+    return _elements(partition_html(text=visible_html(html), languages=list(languages)), headings_marked=True)
 
 
 def visible_html(text: str) -> str:
@@ -146,16 +161,13 @@ def _text(content: bytes, languages: tuple[str, ...]) -> list[Element]:
 def _csv(content: bytes, languages: tuple[str, ...]) -> list[Element]:
     from unstructured.partition.csv import partition_csv
 
-    text = io.BytesIO(_decode(content).encode())
-    return _elements(_trying("csv", partition_csv, file=text, languages=list(languages)))
+    return _elements(partition_csv(file=io.BytesIO(_decode(content).encode()), languages=list(languages)))
 
 
 def _office(kind: str) -> Callable[[bytes, tuple[str, ...]], list[Element]]:
     def parse_office(content: bytes, languages: tuple[str, ...]) -> list[Element]:
-        from importlib import import_module
-
         partition = getattr(import_module(f"unstructured.partition.{kind}"), f"partition_{kind}")
-        return _elements(_trying(kind, partition, file=io.BytesIO(content), languages=list(languages)))
+        return _elements(partition(file=io.BytesIO(content), languages=list(languages)))
 
     return parse_office
 
@@ -163,9 +175,13 @@ def _office(kind: str) -> Callable[[bytes, tuple[str, ...]], list[Element]]:
 def _email(content: bytes, languages: tuple[str, ...]) -> list[Element]:
     from unstructured.partition.email import partition_email
 
-    parts = _trying("eml", partition_email, file=io.BytesIO(content), languages=list(languages))
-    subject = next((part.metadata.subject for part in parts if part.metadata.subject), None)
-    return [*([Element("title", subject)] if subject else []), *_elements(parts)]
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    for part in mail.walk():
+        if isinstance(part, EmailMessage) and part.get_content_type() == "text/html" and not part.is_attachment():
+            part.set_content(visible_html(part.get_content()), subtype="html")
+    parts = partition_email(file=io.BytesIO(mail.as_bytes()), languages=list(languages))
+    subject = [Element("title", str(mail["subject"]))] if mail["subject"] else []
+    return [*subject, *_elements(parts)]
 
 
 def _pdf(content: bytes, languages: tuple[str, ...]) -> list[Element]:
@@ -216,34 +232,29 @@ _PARSERS: dict[str, Callable[[bytes, tuple[str, ...]], list[Element]]] = {
 }  # fmt: skip
 
 
-def _trying(kind: str, partition: Callable[..., Any], **arguments: object) -> Any:
-    """Call a vendor's parser; what it raises on a broken file becomes a reason."""
+def _trying(kind: str, content: bytes, languages: tuple[str, ...]) -> list[Element]:
+    """Call a parser; whatever a vendor raises on a broken file becomes a reason, so that it costs one document."""
     try:
-        return partition(**arguments)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        LookupError,
-        OSError,
-        BadZipFile,
-    ) as problem:
-        raise DocumentError(
-            "corrupt", f"the {kind} cannot be read ({type(problem).__name__}: {problem})"[:300]
-        ) from None
+        return _PARSERS[kind](content, languages)
+    except (DocumentError, MemoryError):
+        raise
+    except Exception as problem:  # noqa: BLE001 - vendors raise some thirty types, zlib's and lxml's among them
+        words = " ".join(str(problem).split())[:200]
+        raise DocumentError("corrupt", f"the {kind} cannot be read ({type(problem).__name__}: {words})") from None
 
 
-def _elements(parts: Iterable[Any], *, page: int | None = None) -> list[Element]:
-    """Our elements from unstructured's; a table becomes one element a row, so that a row is never torn apart."""
+def _elements(parts: Iterable[Any], *, page: int | None = None, headings_marked: bool = False) -> list[Element]:
+    """Our elements from unstructured's; a table becomes one element a row, so that a row is never torn apart.
+
+    Where headings are not marked as such, unstructured guesses; a short sentence is not one.
+    """
     found: list[Element] = []
     for part in parts:
         number = page or part.metadata.page_number
         kind = part.category
         if kind == "Table" and part.metadata.text_as_html:
             found += [Element("row", row, page=number) for row in table_rows(part.metadata.text_as_html)]
-        elif kind == "Title":
+        elif kind == "Title" and (headings_marked or not part.text.rstrip().endswith((".", "!", ";", ","))):
             found.append(Element("title", part.text, depth=part.metadata.category_depth or 0, page=number))
         elif kind == "CodeSnippet":
             found.append(Element("code", part.text, page=number))

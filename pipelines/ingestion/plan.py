@@ -62,24 +62,19 @@ def make_plan(
     quarantined: Iterable[Rejected],
     recipe: Recipe,
     *,
-    sources: Iterable[str] | None = None,
+    attempt_id: str,
 ) -> Plan:
     """Compare what is listed with what is indexed.
 
-    A document that was rejected before, and is the same under the same parser, is not tried again.
-    `sources`: the sources that were listed; documents of others are left alone. None: all were.
+    A document that was rejected before, and is the same under the same parser and limits (`attempt_id`),
+    is not tried again.
     Raises SourceError when two listed files have the same doc_id.
     """
     listed = {document.doc_id: document for document in listing}
     if len(listed) < len(listing):
         raise SourceError(f"collection '{collection}': two sources list the same doc_id. Give them other names.")
-    looked_at = None if sources is None else set(sources)
-    gone = {
-        doc_id
-        for doc_id, entry in indexed.items()
-        if doc_id not in listed and (looked_at is None or entry.source in looked_at)
-    }
-    held = {(item.doc_id, item.doc_sha, item.parse_id) for item in quarantined}
+    gone = indexed.keys() - listed.keys()
+    held = {(item.doc_id, item.doc_sha, item.attempt_id) for item in quarantined}
     same_bytes: dict[str, list[str]] = defaultdict(list)
     for doc_id, entry in sorted(indexed.items()):
         if entry.recipe == recipe:
@@ -87,13 +82,19 @@ def make_plan(
     taken: set[str] = set()
     steps = []
     for document in sorted(listing, key=lambda each: each.doc_id):
-        if (document.doc_id, document.doc_sha, recipe.parse_id) in held:
-            steps.append(Step(document, "quarantined"))
+        if (document.doc_id, document.doc_sha, attempt_id) in held:
+            steps.append(_held(document, indexed.get(document.doc_id)))
         else:
             steps.append(_step(document, indexed.get(document.doc_id), same_bytes, gone - taken, recipe))
         if steps[-1].change == "renamed" and steps[-1].reuse:
             taken.add(steps[-1].reuse)
     return Plan(collection, recipe, tuple(steps), tuple(sorted(gone - taken)))
+
+
+def _held(document: Document, entry: IndexedDocument | None) -> Step:
+    """Its last good version stays served, but to no other readers than today's."""
+    regrouped = entry is not None and entry.groups != document.groups
+    return Step(document, "quarantined", reuse=document.doc_id if regrouped else None)
 
 
 def _step(

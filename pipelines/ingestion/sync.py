@@ -1,5 +1,6 @@
 """sync: list what a source holds, as documents with their digests."""
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -25,8 +26,9 @@ def list_documents(source: Source, *, project: Path) -> list[Document]:
     unwanted = [_glob(pattern) for pattern in source.exclude]
     found = []
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_file() or any(part.startswith(".") for part in PurePosixPath(name).parts):
+        # a name that is no UTF-8 is shown with its bytes escaped, as no store could hold it
+        name = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
+        if path.is_dir() or any(part.startswith(".") for part in PurePosixPath(name).parts):
             continue
         if _matches(wanted, name) and not _matches(unwanted, name):
             found.append(_document(source, path, name))
@@ -37,14 +39,14 @@ def find_folder(source: Source, project: Path) -> Path:
     """The folder of a source. Raises SourceError when it is not there or not local."""
     try:
         filesystem, place = fsspec.core.url_to_fs(source.url)
-    except (ValueError, ImportError) as problem:
+    except (ValueError, ImportError, OSError) as problem:
         raise SourceError(f"source '{source.name}': {source.url} cannot be reached ({problem}).") from None
     if not isinstance(filesystem, LocalFileSystem):
         raise SourceError(
             f"source '{source.name}': {source.url} is not a local folder, and this version reads no other. "
             "Copy the documents into a folder and name that."
         )
-    folder = Path(place) if "://" in source.url else project / Path(source.url).expanduser()
+    folder = Path(place) if "://" in source.url else project / os.path.expanduser(source.url)
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "no such folder"
         raise SourceError(f"source '{source.name}': {folder}: {what}. Correct 'url', or create the folder.")
@@ -52,11 +54,10 @@ def find_folder(source: Source, project: Path) -> Path:
 
 
 def _document(source: Source, path: Path, name: str) -> Document:
-    about = path.stat()
     try:
-        sha = file_sha(path)
+        sha, about = file_sha(path), path.stat()
     except OSError:
-        sha = ""
+        sha, about = "", path.lstat()
     return Document(
         doc_id=f"{source.name}/{name}",
         doc_sha=sha,
@@ -74,7 +75,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
     """A glob as a pattern: `**/` is any number of folders, `*` stays inside one."""
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces))
+    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
 
 
 def _matches(patterns: Iterable[re.Pattern[str]], name: str) -> bool:

@@ -35,10 +35,10 @@ def parse_documents(
                     yield future.result()
                 except TimedOut:
                     detail = f"the parser took longer than {parsing.timeout_seconds:g} seconds"
-                    yield Rejected(document.doc_id, document.doc_sha, parsing.parse_id, "timeout", detail)
+                    yield Rejected(document.doc_id, document.doc_sha, parsing.attempt_id, "timeout", detail)
                 except ProcessExpired as problem:
                     detail = f"the parser's process died (exit code {problem.exitcode})"
-                    yield Rejected(document.doc_id, document.doc_sha, parsing.parse_id, "crashed", detail)
+                    yield Rejected(document.doc_id, document.doc_sha, parsing.attempt_id, "crashed", detail)
         except BaseException:  # also an interrupt: the workers must not outlive the run
             pool.stop()
             raise
@@ -49,9 +49,9 @@ def parse_and_split(document: Document, parsing: ParseSettings, splitting: Split
     try:
         elements = parse(document, parsing)
     except DocumentError as refusal:
-        return Rejected(document.doc_id, document.doc_sha, parsing.parse_id, refusal.reason, refusal.detail)
+        return Rejected(document.doc_id, document.doc_sha, parsing.attempt_id, refusal.reason, refusal.detail)
     except MemoryError:
-        return Rejected(document.doc_id, document.doc_sha, parsing.parse_id, "crashed", "out of memory")
+        return Rejected(document.doc_id, document.doc_sha, parsing.attempt_id, "crashed", "out of memory")
     return Parsed(document.doc_id, find_title(elements), split(elements, splitting))
 
 

@@ -9,17 +9,24 @@ from pathlib import Path
 
 import lancedb
 import psutil
+import pytest
 import yaml
 from checkout import PLUMBLINE, Checkout, assert_quiet
 
 NIGHT = ["nightly", "--night", "2026-11-02", "--json"]
-# what is waited for before each kill: the night has begun, the index is committed, the pointer has moved, answers come
-REACHED = ["night", "quarantine", "pointer", "result"]
 
 
-def test_a_night_killed_anywhere_goes_on_and_ends_whole(checkout: Checkout) -> None:
+@pytest.mark.parametrize(
+    "reached",
+    [
+        # each table's first row marks a point of the night: begun, committed, served, answered
+        pytest.param(["quarantine", "result"], id="after the commit and among the answers"),
+        pytest.param(["night", "quarantine", "pointer", "result"] * 3, id="everywhere", marks=pytest.mark.nightly),
+    ],
+)
+def test_a_killed_night_goes_on_and_ends_whole(checkout: Checkout, reached: list[str]) -> None:
     database = checkout.folder / "state/plumbline.db"
-    for table in REACHED:
+    for table in reached:
         process = subprocess.Popen(
             [PLUMBLINE, *NIGHT],
             cwd=checkout.folder,

@@ -6,14 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from checkout import ROOT, assert_quiet, copy_project
 
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 NOT_RUN = ("make test", "mlflow ui")  # the suite itself; a server
 
 
-@pytest.mark.night
 def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
     checkout = copy_project(tmp_path)
     (tmp_path / ".venv").mkdir()

@@ -52,7 +52,7 @@ def test_an_expectation_of_the_whole_table_tells_what_was_observed(tmp_path):
 
 @pytest.mark.parametrize("name", ["expect_wonders", "core", "", None])
 def test_an_unknown_expectation_is_refused_by_name(tmp_path, name):
-    with pytest.raises(ContentError, match=rf"contract\.json: no expectation is called '{name}'"):
+    with pytest.raises(ContentError, match=rf"contract\.json: .*{name!r}.* is no usable expectation"):
         _validate(tmp_path, {"type": name})
 
 
@@ -111,3 +111,16 @@ def test_our_contract_of_a_commit_refuses(column, value):
     assert validate(pd.DataFrame(good), _OURS / "commit.json") == []
     broken = validate(pd.DataFrame(good | {column: [value]}), _OURS / "commit.json")
     assert [each.column for each in broken] == [column]
+
+
+@pytest.mark.parametrize(
+    "entry", [{"type": "expect_column_values_to_be_unique", "kwargs": {"colum": "a"}}, "a word", {"kwargs": {}}]
+)
+def test_an_expectation_that_cannot_be_made_is_refused(tmp_path, entry):
+    with pytest.raises(ContentError, match=r"contract\.json: .* is no usable expectation"):
+        _validate(tmp_path, entry)
+
+
+def test_a_column_that_is_not_there_is_no_broken_row(tmp_path):
+    with pytest.raises(ContentError, match=r"expect_column_values_to_be_unique cannot run .*nowhere"):
+        _validate(tmp_path, {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "nowhere"}})

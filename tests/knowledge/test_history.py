@@ -259,3 +259,13 @@ def test_a_database_that_cannot_be_opened_is_told_in_a_line_without_its_password
     assert told in str(error.value)
     assert "sesame" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:hush@h/x", "postgresql+psycopg://u:hush@h:port/x", "sqlite:///{folder}/text"]
+)
+def test_whatever_is_wrong_with_the_database_is_a_state_error(tmp_path, url):
+    (tmp_path / "text").write_text("no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(StateError, match="state database") as caught:
+        _ = History(url.format(folder=tmp_path)).engine
+    assert "hush" not in str(caught.value)

@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("collection", sa.String(64), primary_key=True),
         sa.Column("doc_id", sa.String(1024), primary_key=True),
         sa.Column("doc_sha", sa.String(64), nullable=False),
-        sa.Column("parse_id", sa.String(16), nullable=False),
+        sa.Column("attempt_id", sa.String(16), nullable=False),
         sa.Column("reason", sa.String(32), nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),

@@ -50,7 +50,7 @@ def collection(tmp_path_factory):
         Parsed(name, title, tuple(Passage(text, (title,)) for text in passages))
         for name, (title, _, passages) in TEXTS.items()
     ]
-    plan = make_plan("support", documents, {}, [], Recipe("p", "s", EMBEDDER.embed_id))
+    plan = make_plan("support", documents, {}, [], Recipe("p", "s", EMBEDDER.embed_id), attempt_id="p")
     staged = stage_rows(plan, outcomes, opened, store.schema, EMBEDDER)
     return store.open("support", version=commit_rows(opened, plan, staged))
 

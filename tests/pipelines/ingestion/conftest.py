@@ -35,7 +35,7 @@ class Ingestion:
 
     def stage(self, listing: list[Document]) -> Run:
         collection = self.store.create("support")
-        plan = make_plan("support", listing, collection.documents(), (), self.recipe)
+        plan = make_plan("support", listing, collection.documents(), (), self.recipe, attempt_id="a")
         wanted = [step.document for step in plan.steps if step.change in ("added", "changed") and step.reuse is None]
         outcomes = [parse_and_split(document, ParseSettings(), SplitSettings()) for document in wanted]
         staged = stage_rows(plan, outcomes, collection, self.store.schema, self.embedder)

@@ -139,3 +139,16 @@ def test_case_does_not_change_a_vector_and_neither_does_its_company(ingestion):
     alone = ingestion.embedder.embed(["How long does a REFUND take?"])[0]
     among = ingestion.embedder.embed(["parcels", "how long does a refund take?", "x" * 500])[1]
     assert np.allclose(alone, among, atol=1e-6)
+
+
+def test_rows_kept_for_a_broken_version_are_shown_to_todays_readers_alone(ingestion, write_document):
+    """A document is narrowed to hr in the very run in which its new version is broken."""
+    import dataclasses
+
+    good = write_document("a.md", "# Pay\n\nThe band P1 begins at 40,000 EUR a year.")
+    ingestion.run([good])
+    broken = write_document("a.md", "")
+    run = ingestion.run([dataclasses.replace(broken, groups=("hr",))])
+    assert [item.reason for item in run.staged.rejected] == ["empty"]
+    assert {tuple(row["groups"]) for row in run.collection.rows_of([good.doc_id]).to_pylist()} == {("hr",)}
+    assert run.collection.documents()[good.doc_id].doc_sha == good.doc_sha

@@ -262,7 +262,7 @@ def test_settings_that_make_no_sense_are_refused(values):
 def test_a_refusal_becomes_a_rejected_document(write_document):
     document, settings = write_document("a.txt", b""), ParseSettings()
     assert parse_and_split(document, settings, SplitSettings()) == Rejected(
-        "docs/a.txt", document.doc_sha, settings.parse_id, "empty", "the file has no content"
+        "docs/a.txt", document.doc_sha, settings.attempt_id, "empty", "the file has no content"
     )
 
 
@@ -287,3 +287,47 @@ def test_a_pdf_is_read_without_its_running_heads_and_with_its_lines_joined(write
         ("text", f"Topic {word} is described here in a line which tells where {word} go and come from.")
         for word in ("refunds", "parcels", "invoices")
     ]
+
+
+@pytest.mark.parametrize("tag", ['<p style="display:none">secret</p>', "<div hidden>secret</div>"])
+def test_what_is_hidden_in_markdown_or_mail_is_dropped_as_in_a_page(write_document, tag):
+    assert _read(write_document, "a.md", f"# Title\n\n{_SENTENCE}\n\n{tag}\n") == [
+        ("title", "Title"),
+        ("text", _SENTENCE),
+    ]
+    body = f"<html><body><p>{_SENTENCE}</p>{tag}</body></html>"
+    mail = f"Subject: News\nMIME-Version: 1.0\nContent-Type: text/html\n\n{body}"
+    assert _read(write_document, "a.eml", mail) == [("title", "News"), ("text", _SENTENCE)]
+
+
+@pytest.mark.parametrize("text", ["BMW leasing is a word", "MZ is a country code", "GIF89a is an old format"])
+def test_prose_that_begins_like_a_binary_is_read(write_document, text):
+    assert [words for _, words in _read(write_document, "a.txt", f"{text} that stands here.")] == [
+        f"{text} that stands here."
+    ]
+
+
+def test_a_short_sentence_is_no_title(write_document):
+    sentence = "A refund takes five working days to arrive on your account."
+    assert _read(write_document, "a.txt", sentence) == [("text", sentence)]
+
+
+def _workbook_with_spoilt_bytes():
+    """A workbook whose compressed sheet is damaged: the zip opens, the inflating fails."""
+    file = io.BytesIO()
+    book = openpyxl.Workbook()
+    for number in range(50):
+        book.active.append([f"row {number}", number])
+    book.save(file)
+    content = bytearray(file.getvalue())
+    place = content.index(b"xl/worksheets/sheet1.xml") + 60
+    content[place : place + 40] = b"\xff" * 40
+    return bytes(content)
+
+
+def test_whatever_a_vendor_raises_costs_one_document(write_document):
+    document = write_document("spoilt.xlsx", _workbook_with_spoilt_bytes())
+    outcome = parse_and_split(document, ParseSettings(), SplitSettings())
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason == "corrupt"
+    assert outcome.detail.startswith("the xlsx cannot be read (")

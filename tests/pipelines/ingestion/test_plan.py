@@ -33,8 +33,8 @@ def _indexed(*entries):
     return found
 
 
-def _plan(listing, indexed, held=(), recipe=_RECIPE, **options):
-    return make_plan("support", listing, indexed, held, recipe, **options)
+def _plan(listing, indexed, held=(), recipe=_RECIPE):
+    return make_plan("support", listing, indexed, held, recipe, attempt_id="parse")
 
 
 def _changes(plan):
@@ -157,12 +157,6 @@ def test_every_change_is_counted():
     assert (plan.counts, plan.counts.listed) == (counts, 6)
 
 
-def test_documents_of_sources_that_were_not_listed_are_left_alone():
-    indexed = _indexed("d/a", "e/a")
-    assert _plan([], indexed, sources=["d"]).deleted == ("d/a",)
-    assert _plan([], indexed, sources=None).deleted == ("d/a", "e/a")
-
-
 def test_one_doc_id_listed_twice_is_refused():
     with pytest.raises(SourceError, match="two sources list the same doc_id"):
         _plan([_listed("d/a"), _listed("d/a", "2")], {})
@@ -267,4 +261,15 @@ def test_a_plan_leads_from_any_index_to_any_listing(before, now, held):
     assert {doc_id: after[doc_id][0] for doc_id in kept_out & after.keys()} == {
         doc_id: before[doc_id][0] for doc_id in kept_out & before.keys()
     }
-    assert {indexed[step.reuse].recipe for step in plan.steps if step.reuse} <= {_RECIPE}
+    assert {indexed[step.reuse].recipe for step in plan.steps if step.reuse and step.change != "quarantined"} <= {
+        _RECIPE
+    }
+
+
+def test_a_held_document_keeps_its_rows_but_shows_them_to_todays_readers_alone():
+    held = [Rejected("d/a", "2", "parse", "corrupt", "")]
+    narrowed = _plan([_listed("d/a", "2", groups=("hr",))], _indexed("d/a"), held)
+    assert _changes(narrowed) == {"d/a": ("quarantined", "d/a")}
+    assert narrowed.changes_rows
+    same = _plan([_listed("d/a", "2")], _indexed("d/a"), held)
+    assert _changes(same) == {"d/a": ("quarantined", None)}

@@ -96,3 +96,20 @@ def test_what_is_no_local_folder_is_refused_with_the_source(folder, url, told):
         _listed(folder.parent, url=url)
     assert told in str(error.value)
     assert "source 'help'" in str(error.value)
+
+
+def test_a_name_that_is_no_utf8_is_listed_with_its_bytes_escaped(folder, tmp_path):
+    (tmp_path / "docs" / os.fsdecode(b"caf\xe9.md")).write_text("x")
+    assert "caf\\xe9.md" in _listed(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_listed_so_that_it_is_rejected_by_name(folder, tmp_path):
+    (tmp_path / "docs" / "lost.md").symlink_to("nowhere.md")
+    (found,) = [each for each in list_documents(_source(), project=tmp_path) if each.doc_id == "help/lost.md"]
+    assert found.doc_sha == ""
+
+
+@pytest.mark.parametrize("url", ["~nosuchuser/docs", "zip://a::b"])
+def test_an_odd_address_is_one_clear_error(tmp_path, url):
+    with pytest.raises(SourceError, match="source 'help'"):
+        list_documents(_source(url), project=tmp_path)
