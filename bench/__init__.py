@@ -1,0 +1,1 @@
+"""Benchmarks: one file a question; each prints a table, or one JSON object with --json."""
