@@ -43,14 +43,14 @@ night = Table(
     "night",
     metadata,
     Column("assistant", String(64), primary_key=True),
-    Column("night", String(32), primary_key=True, comment="scheduled local date, .2 .3 … for asked repeats"),
+    Column("night", String(32), primary_key=True),  # scheduled local date, .2 .3 … for asked repeats
     Column("scheduled_on", Date, nullable=False),
     Column("sequence", Integer, nullable=False),
-    Column("status", String(16), nullable=False, comment="running, finished or abandoned"),
+    Column("status", String(16), nullable=False),  # running, finished or abandoned
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("mlflow_run_id", String(64)),
-    Column("summary", JSON, comment="what the night says, once it is finished"),
+    Column("summary", JSON),  # what the night says, once it is finished
 )
 
 result = Table(
@@ -65,9 +65,9 @@ result = Table(
     Column("case_digest", String(16), nullable=False),
     Column("release", String(16), nullable=False),
     Column("collection_version", Integer, nullable=False),
-    Column("answer", JSON, nullable=False, comment="text, citations, contexts, outcome, model, usage"),
-    Column("scores", JSON, nullable=False, comment="one entry a grader: value, passed, reason"),
-    Column("passed", Boolean, comment="null: could not be graded"),
+    Column("answer", JSON, nullable=False),  # text, citations, contexts, outcome, model, usage
+    Column("scores", JSON, nullable=False),  # one entry a grader: value, passed, reason
+    Column("passed", Boolean),  # null: could not be graded
     Column("latency_ms", Float, nullable=False),
     Column("cost_usd", Float, nullable=False),
     Column("recorded_at", Moment, nullable=False),
@@ -90,9 +90,9 @@ quarantine = Table(
 pointer = Table(
     "pointer",
     metadata,
-    Column("assistant", String(96), primary_key=True, comment="or collection:NAME where no assistant uses it"),
+    Column("assistant", String(96), primary_key=True),  # or collection:NAME where no assistant uses it
     Column("release", String(16), nullable=False),
-    Column("versions", JSON, nullable=False, comment="version of each collection"),
+    Column("versions", JSON, nullable=False),  # version of each collection
     Column("moved_by", String(64), nullable=False),
     Column("reason", Text, nullable=False),
     Column("moved_at", Moment, nullable=False),
@@ -114,7 +114,7 @@ audit = Table(
 source = Table(
     "source",
     metadata,
-    Column("name", String(64), primary_key=True, comment="sources given on the command line, without YAML"),
+    Column("name", String(64), primary_key=True),  # sources given on the command line, without YAML
     Column("collection", String(64), nullable=False),
     Column("url", Text, nullable=False),
 )
@@ -127,7 +127,7 @@ ledger = Table(
     Column("purpose", String(32), nullable=False),
     Column("night", String(32), nullable=False),
     Column("repeat", Integer, nullable=False),
-    Column("status", String(16), nullable=False, comment="reserved, settled or unknown"),
+    Column("status", String(16), nullable=False),  # reserved, settled or unknown
     Column("model_asked", String(128), nullable=False),
     Column("model_served", String(128)),
     Column("request", JSON),

@@ -1,0 +1,95 @@
+"""The state database on a real PostgreSQL server, where one is installed; elsewhere the suite says that it is not."""
+
+import getpass
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from knowledge import tables
+from knowledge.history import History
+from knowledge.record import Rejected
+
+INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None) or shutil.which(
+    "initdb"
+)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    if INITDB is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("postgresql")
+    own = [] if getpass.getuser() != "root" else ["runuser", "-u", "postgres", "--"]  # the server refuses root
+    if own:
+        for each in (folder, *folder.parents[:2]):
+            each.chmod(0o755)
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    control = [*own, str(Path(INITDB).parent / "pg_ctl"), "-D", str(folder / "cluster"), "-w"]
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    initdb = [*own, str(INITDB), "-D", str(folder / "cluster"), "-A", "trust", "-U", "night"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
+    start = [*control, "-o", options, "-l", str(folder / "log"), "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+    opened = History(f"postgresql+psycopg://night@127.0.0.1:{port}/postgres")
+    try:
+        yield opened
+    finally:
+        opened.engine.dispose()
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
+
+
+def test_the_migrations_make_the_tables_the_code_knows(history: History) -> None:
+    with history.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+def test_a_night_its_results_and_the_pointer_are_kept(history: History) -> None:
+    night = history.begin_night("support", date(2026, 11, 2), 1)
+    history.note_night(night, status="finished", summary={"verdict": "steady"}, finished_at=datetime.now(UTC))
+    (found,) = history.nights("support")
+    assert (found.name, found.status, found.summary) == ("2026-11-02", "finished", {"verdict": "steady"})
+    row = {
+        "assistant": "support",
+        "night": night.name,
+        "suite": "s",
+        "case_id": "c",
+        "repeat": 0,
+        "kind": "answerable",
+        "case_digest": "d",
+        "release": "r",
+        "collection_version": 3,
+        "answer": {"text": "ja"},
+        "scores": [],
+        "passed": None,
+        "latency_ms": 1.5,
+        "cost_usd": 0.0,
+        "recorded_at": datetime.now(UTC),
+    }
+    history.record_results([row])
+    history.record_results([{**row, "passed": True}])
+    assert [each["passed"] for each in history.results("support", night.name)] == [True]
+    history.move_pointer("support", release="r", versions={"support": 3}, moved_by="check", reason="floors hold")
+    moved = history.move_pointer("support", release="r", versions={"support": 4}, moved_by="check", reason="again")
+    assert history.pointer("support") == moved
+    assert [entry["before"] for entry in history.audit("support")] == [
+        None,
+        {"release": "r", "versions": {"support": 3}},
+    ]
+
+
+def test_quarantine_counts_its_attempts(history: History) -> None:
+    rejected = Rejected("d/a", "1", "parser", "corrupt", "why")
+    for _ in range(2):
+        history.update_quarantine("support", rejected=[rejected], still=set(), listed={"d/a"})
+    (found,) = history.quarantined("support")
+    assert (found.rejected, found.attempts) == (rejected, 2)
