@@ -267,7 +267,7 @@ def main() -> NoReturn:
 def _unexpected(state: Path, problem: Exception) -> str:
     from flows.connect import disk_full, is_disk_full
 
-    if is_disk_full(problem):
+    if is_disk_full(problem, state):
         return f"{StateError.__name__}: {disk_full(state, 'while writing')}"
     try:
         path = state / "last-error.txt"

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,9 @@ from pipelines.ingestion.sync import find_folder
 
 if TYPE_CHECKING:
     from knowledge.store import Collection, Store
+
+
+FULL_BYTES = 1_000_000  # with less room nothing here can be written
 
 
 class Connections:
@@ -234,8 +237,11 @@ def disk_full(state: Path, detail: str) -> StateError:
     )
 
 
-def is_disk_full(problem: BaseException) -> bool:
-    """Does an error, ours or a vendor's, or what caused it, say that the disk is full?"""
+def is_disk_full(problem: BaseException, state: Path) -> bool:
+    """Does an error, ours or a vendor's, or what caused it, say that the disk is full? Or is it, whatever it says?"""
+    with suppress(OSError):
+        if shutil.disk_usage(state).free < FULL_BYTES:
+            return True
     seen: BaseException | None = problem
     while seen is not None:
         words = str(seen).lower()

@@ -1,0 +1,89 @@
+"""The edges of the composition root: a full disk, left-over servers, one run at a time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from flows.connect import end_left_over_servers, hold_state, is_disk_full
+from flows.params import Project
+from knowledge.errors import StateError
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "params.yaml").write_text("min_free_mb: 0\n")
+    return Project(tmp_path, tmp_path / "state", "sqlite://", None)
+
+
+def test_a_full_disk_is_recognised_in_what_a_vendor_raises(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught:
+        Path("/dev/full").write_text("x" * 100_000)
+    wrapped = RuntimeError("the vendor's own words")
+    wrapped.__cause__ = caught.value
+    assert is_disk_full(wrapped, tmp_path)
+    assert is_disk_full(RuntimeError("(sqlite3.OperationalError) database or disk is full"), tmp_path)
+    assert not is_disk_full(RuntimeError("something else"), tmp_path)
+
+
+def test_a_run_holds_its_state_folder_and_its_flows_hold_it_again(project: Project) -> None:
+    with hold_state(project, "nightly support"), hold_state(project, "ingest support"):
+        assert '"run": "nightly support"' in (project.state / "run.json").read_text()
+        code = f"from filelock import FileLock; FileLock({str(project.state / 'run.lock')!r}).acquire(timeout=0)"
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "Timeout" in other.stderr
+    with FileLock(project.state / "run.lock").acquire(timeout=0):
+        assert (project.state / "run.lock").exists()
+
+
+def test_a_run_that_was_killed_leaves_no_lock(project: Project) -> None:
+    code = "\n".join(
+        [
+            "import os, signal, sys; from pathlib import Path",
+            "from flows.connect import hold_state; from flows.params import Project",
+            "folder = Path(sys.argv[1]); project = Project(folder, folder / 'state', 'sqlite://', None)",
+            "with hold_state(project, 'nightly support'): os.kill(os.getpid(), signal.SIGKILL)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(project.folder)], check=False)
+    assert done.returncode == -9
+    with hold_state(project, "ingest support"):
+        assert '"run": "ingest support"' in (project.state / "run.json").read_text()
+
+
+def test_a_state_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    project = Project(tmp_path, tmp_path / "state", "sqlite://", None)
+    with pytest.raises(StateError, match="state: cannot be made"), hold_state(project, "check support"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("same_state", "run_lives", "ended"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_only_a_server_of_this_state_whose_run_is_gone_is_ended(
+    project: Project, same_state: bool, run_lives: bool, ended: bool
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    home = project.state if same_state else project.folder / "another"
+    run = os.getpid() if run_lives else gone.pid
+    environment = {**os.environ, "PREFECT_HOME": str(home / "prefect"), "PLUMBLINE_RUN": str(run)}
+    command = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)", "prefect.server"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    server.stdout.readline()
+    try:
+        end_left_over_servers(project)
+        if ended:
+            assert server.wait(timeout=10) == -15
+        else:
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.wait(timeout=0.5)
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
