@@ -32,6 +32,15 @@ as_option = click.option(
 )
 
 
+def _not_empty(_: click.Context, parameter: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("it is empty; say what you look for.", param=parameter)
+    return text
+
+
+question_argument = click.argument("question", callback=_not_empty)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="plumbline")
 def cli() -> None:
@@ -109,7 +118,7 @@ def evaluate(assistant: str, suites: tuple[str, ...], report_only: bool, as_json
 
 
 @cli.command()
-@click.argument("question")
+@question_argument
 @click.option("--collection", default="support", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True)
 @as_option
@@ -133,7 +142,7 @@ def search(question: str, collection: str, limit: int, groups: tuple[str, ...], 
 
 
 @cli.command()
-@click.argument("question")
+@question_argument
 @click.option("--assistant", default="support", show_default=True)
 @as_option
 @json_option

@@ -2,9 +2,10 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
@@ -52,8 +53,9 @@ class Project:
 
     folder: Path
     state: Path
-    database_url: str
+    database_url: str = field(repr=False)
     tracking_uri: str | None
+    tracking_login: tuple[str, str] | None = field(default=None, repr=False)
 
     @cached_property
     def settings(self) -> Settings:
@@ -80,12 +82,23 @@ def find_project() -> Project:
     folder = next((each for each in (here, *here.parents) if (each / "params.yaml").is_file()), None)
     folder = folder or Path(__file__).resolve().parent.parent
     state = Path(os.environ.get("PLUMBLINE_STATE") or folder / "state").expanduser().absolute()
+    tracking_uri, login = split_login(os.environ.get("MLFLOW_TRACKING_URI") or None)
     return Project(
         folder=folder,
         state=state,
         database_url=os.environ.get("PLUMBLINE_DATABASE_URL") or f"sqlite:///{state / 'plumbline.db'}",
-        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or None,
+        tracking_uri=tracking_uri,
+        tracking_login=login,
     )
+
+
+def split_login(uri: str | None) -> tuple[str | None, tuple[str, str] | None]:
+    """An address without its user and password, and those: MLflow would print them with every error."""
+    parts = urlsplit(uri or "")
+    if not parts.scheme.startswith("http") or parts.username is None:
+        return uri, None
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare, (unquote(parts.username), unquote(parts.password or ""))
 
 
 def quiet_vendors(project: Project) -> None:
@@ -111,3 +124,8 @@ def quiet_vendors(project: Project) -> None:
         LANCE_LOG="error",
         TOKENIZERS_PARALLELISM="false",
     )
+    if project.tracking_uri and project.tracking_login:
+        user, password = project.tracking_login
+        os.environ.update(
+            MLFLOW_TRACKING_URI=project.tracking_uri, MLFLOW_TRACKING_USERNAME=user, MLFLOW_TRACKING_PASSWORD=password
+        )

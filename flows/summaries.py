@@ -10,7 +10,7 @@ def ingest(row: dict[str, Any]) -> str:
     lines = [
         f"Collection   {row['collection']}, version {row['version']} (candidate)",
         f"Documents    {done}",
-        f"Chunks       {row['chunks']}, {row['texts_embedded']} texts embedded tonight",
+        f"Chunks       {row['chunks']}, {row['texts_embedded']} texts embedded",
     ]
     lines += [f"Quarantine   {each['doc_id']}: {each['reason']} ({each['detail']})" for each in row["quarantine"]]
     return "\n".join(lines)
@@ -31,7 +31,7 @@ def check(row: dict[str, Any]) -> str:
     lines.append(f"Retrieval    {scores or 'not measured'} ({row['queries']} labelled queries)")
     lines.append(f"Gate         {row['verdict']} ({row['reason']})")
     production = row["production_version"]
-    serves = f"version {production}" + (" (moved tonight)" if row["moved"] else "") if production else "nothing yet"
+    serves = f"version {production}" + (" (moved just now)" if row["moved"] else "") if production else "nothing yet"
     lines.append(f"Serves       {serves}")
     return "\n".join(lines)
 
@@ -107,7 +107,7 @@ def quarantine(content: dict[str, Any]) -> str:
     return (
         "\n".join(
             f"{each['doc_id']}: {each['reason']} ({each['detail']}), "
-            f"{each['attempts']} attempts, since {each['first_seen']:%Y-%m-%d}"
+            f"tried {each['attempts']} x, since {each['first_seen']:%Y-%m-%d}"
             for each in content["quarantine"]
         )
         or f"Nothing is in quarantine in collection '{content['collection']}'."

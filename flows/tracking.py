@@ -16,6 +16,7 @@ from evals.retrieval import MEASURES, RetrievalQuality
 from flows.connect import connect, make_folder
 from flows.params import Project
 from flows.results import CheckResult, EvaluateResult, IngestResult
+from knowledge.errors import StateError
 
 # MLflow's names know no '@': nDCG@10 -> retrieval/ndcg_at_10
 METRIC_NAMES = {name: f"retrieval/{name.lower().replace('@', '_at_')}" for name in MEASURES}
@@ -86,7 +87,16 @@ class Tracking:
         self._client.set_terminated(run_id, status)
 
     def _experiment(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.get_experiment_by_name(name)
+        except MlflowException as problem:
+            where = self._external or f"{self._folder}"
+            raise StateError(
+                f"MLflow at {where}: cannot be used ({' '.join(str(problem).split())[:160]}). "
+                "Start that server, or take MLFLOW_TRACKING_URI out of the environment."
+            ) from None
         if found:
             return str(found.experiment_id)
         place = None if self._external else (self._folder / "artifacts" / name.replace(" ", "-")).as_uri()

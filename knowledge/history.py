@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, Row, Table, create_engine, delete, event, func, insert, select, update
+from sqlalchemy import Engine, Row, Table, create_engine, delete, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
@@ -228,11 +228,6 @@ class History:
     def remember_source(self, *, name: str, collection: str, url: str) -> None:
         """Keep a source that was given without YAML, so that the next night finds it again."""
         self._upsert(tables.source, [{"name": name, "collection": collection, "url": url}])
-
-    def spent_usd(self, night: str) -> float:
-        """What the paid calls of a night cost."""
-        query = select(func.coalesce(func.sum(tables.ledger.c.cost_usd), 0.0)).where(tables.ledger.c.night == night)
-        return float(self._rows(query)[0][0])
 
     def _rows(self, query: Any) -> Sequence[Row[Any]]:
         with self.engine.connect() as connection:

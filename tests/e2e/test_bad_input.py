@@ -48,6 +48,23 @@ def test_a_wrong_name_is_one_clear_line(checkout: Checkout, words: list[str], na
     assert all(each in line for each in named), line
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["search", " "], "QUESTION"),
+        (["ask", ""], "QUESTION"),
+        (["search", "x", "--limit", "0"], "--limit"),
+        (["nightly", "--night", "tomorrow"], "--night"),
+        (["dance"], "dance"),
+    ],
+)
+def test_wrong_words_are_told_with_the_usage(checkout: Checkout, words: list[str], named: str) -> None:
+    done = checkout.run(*words)
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: plumbline")
+    assert named in done.stderr.splitlines()[-1]
+
+
 def test_a_state_folder_that_cannot_be_made_is_named(checkout: Checkout, tmp_path: Path) -> None:
     line = checkout.error("ingest", PLUMBLINE_STATE="/proc/none/state")
     assert "/proc/none/state" in line

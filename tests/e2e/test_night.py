@@ -180,3 +180,11 @@ def test_a_past_night_cannot_be_run_afterwards(after_first_night: Checkout) -> N
     line = after_first_night.error("nightly", "--night", "2026-10-01")
     assert "2026-10-01" in line
     assert "2026-11-02" in line
+
+
+def test_an_mlflow_server_that_is_not_there_is_named_without_its_password(after_first_night: Checkout) -> None:
+    url = "http://night:hush-hush@127.0.0.1:9"
+    done = after_first_night.run("check", MLFLOW_TRACKING_URI=url, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    assert done.status == 2
+    assert "StateError: MLflow at http://127.0.0.1:9: cannot be used" in done.stderr
+    assert "hush" not in done.stdout + done.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.params import Project, Settings, find_project
+from flows.params import Project, Settings, find_project, split_login
 from knowledge.errors import SettingsError
 from pipelines.ingestion.parse import ParseSettings
 from pipelines.ingestion.plan import DeleteLimits
@@ -171,3 +171,17 @@ def test_finding_the_project_makes_no_folder(clean, tmp_path):
 def test_the_recipe_changes_with_what_shapes_a_passage_alone(change, same):
     before, after = Settings().recipe("e").recipe_id, Settings.model_validate(change).recipe("e").recipe_id
     assert (before == after) is same
+
+
+@pytest.mark.parametrize(
+    ("uri", "bare", "login"),
+    [
+        (None, None, None),
+        ("sqlite:///a.db", "sqlite:///a.db", None),
+        ("http://host:5000", "http://host:5000", None),
+        ("https://me:p%40ss@host:5000/x", "https://host:5000/x", ("me", "p@ss")),
+        ("http://me@host", "http://host", ("me", "")),
+    ],
+)
+def test_an_address_is_parted_from_its_login(uri, bare, login):
+    assert split_login(uri) == (bare, login)

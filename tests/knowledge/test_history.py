@@ -218,10 +218,6 @@ def test_a_remembered_source_is_replaced_by_its_newer_url(history):
     assert [(row["name"], row["url"]) for row in history.sources()] == [("a", "/a"), ("b", "/new")]
 
 
-def test_a_night_without_paid_calls_cost_nothing(history):
-    assert history.spent_usd("2026-11-02") == 0.0
-
-
 def _moment(hour, **offset):
     return datetime(2026, 11, 2, hour, 30, tzinfo=timezone(timedelta(**offset)))
 

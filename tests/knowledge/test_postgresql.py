@@ -4,6 +4,7 @@ import getpass
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,14 +23,12 @@ INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reve
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+def history() -> Iterator[History]:
     if INITDB is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # pytest's own are closed to the server's user
     own = [] if getpass.getuser() != "root" else ["runuser", "-u", "postgres", "--"]  # the server refuses root
     if own:
-        for each in (folder, *folder.parents[:2]):
-            each.chmod(0o755)
         shutil.chown(folder, "postgres")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -46,6 +45,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     finally:
         opened.engine.dispose()
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
+        shutil.rmtree(folder)
 
 
 def test_the_migrations_make_the_tables_the_code_knows(history: History) -> None:
