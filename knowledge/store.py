@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import lancedb
@@ -234,7 +234,7 @@ def _combine(legs: Iterable[tuple[float, list[tuple[dict[str, Any], float]]]]) -
             doc_id=rows[chunk_id]["doc_id"],
             doc_sha=rows[chunk_id]["doc_sha"],
             uri=rows[chunk_id]["uri"],
-            title=rows[chunk_id]["title"],
+            title=rows[chunk_id]["title"] or PurePosixPath(rows[chunk_id]["doc_id"]).name,
             text=rows[chunk_id]["text"],
             score=round(scores[chunk_id], 6),
         )

@@ -291,3 +291,11 @@ def test_two_processes_that_add_the_same_rows_leave_each_once(store, tmp_path):
         writer.join(timeout=60)
     assert sorted(store.open("support").chunk_ids()) == sorted(f"d/{number}#0" for number in range(20))
     assert 0 in [writer.exitcode for writer in writers]
+
+
+def test_a_passage_without_a_title_is_shown_under_its_files_name(store):
+    collection = store.create("support")
+    _commit(store, collection, _row("docs/prices/vat-rates.csv", "some words") | {"title": ""})
+    collection.upkeep()
+    (hit,) = collection.search(Question("words", _axis(0)), limit=1)
+    assert hit.title == "vat-rates.csv"
