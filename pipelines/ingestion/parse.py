@@ -238,7 +238,7 @@ def _trying(kind: str, content: bytes, languages: tuple[str, ...]) -> list[Eleme
         return _PARSERS[kind](content, languages)
     except (DocumentError, MemoryError):
         raise
-    except Exception as problem:  # noqa: BLE001 - vendors raise some thirty types, zlib's and lxml's among them
+    except Exception as problem:  # noqa: BLE001 - vendors let zlib's, lxml's and their own types through
         words = " ".join(str(problem).split())[:200]
         raise DocumentError("corrupt", f"the {kind} cannot be read ({type(problem).__name__}: {words})") from None
 
