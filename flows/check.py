@@ -12,7 +12,7 @@ from evals.retrieval import RetrievalQuality, measure_retrieval, read_queries
 from flows.connect import Connections, connect, hold_state
 from flows.results import CheckResult
 from flows.screen import say
-from flows.tracking import log_check
+from flows.tracking.steps import log_check
 from pipelines.answering.retrieve import retrieve
 from pipelines.ingestion.sync import list_documents
 
@@ -20,7 +20,7 @@ DEPTH = 30  # passages a query fetches, so that ten different documents are amon
 
 
 @flow(name="check")
-def check(collection: str = "support", night_run_id: str | None = None) -> CheckResult:
+def check(collection: str = "support") -> CheckResult:
     """Measure freshness and retrieval of the candidate; move the pointer when the floors hold."""
     started = time.perf_counter()
     with hold_state(connect().project, f"check {collection}"):
@@ -28,7 +28,7 @@ def check(collection: str = "support", night_run_id: str | None = None) -> Check
         freshness = check_freshness(collection, version)
         quality = check_retrieval(collection, version)
         result = decide(collection, version, freshness, quality, started)
-        return log_check(result, quality, night_run_id)
+        return log_check(result, quality)
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,44 +1,18 @@
 """`plumbline …`: a thin door. `--json` prints one JSON object on stdout; everything else goes to stderr."""
 
-import json
-import os
-import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from flows import summaries
+from flows import lookups, summaries
+from flows.doors import COULD_NOT_RUN, FAILED, GOOD, INTERRUPTED, STOPPED, json_option, open_flow, report_only, show
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
-
-if TYPE_CHECKING:
-    from flows.connect import Connections
-
-STOPPED = "\nstopped; what was recorded is kept: the same command goes on from there"
-GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
-
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-report_only = click.option("--report-only", is_flag=True, help="Exit 0 also when a gate failed.")
-as_option = click.option(
-    "--as", "groups", multiple=True, metavar="GROUP", help="A group of the reader; repeat for more."
-)
-
-
-def _not_empty(_: click.Context, parameter: click.Parameter, text: str) -> str:
-    if not text.strip():
-        raise click.BadParameter("it is empty; say what you look for.", param=parameter)
-    return text
-
-
-question_argument = click.argument("question", callback=_not_empty)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,7 +37,7 @@ def nightly(assistant: str, night: datetime | None, new_night: bool, report_only
     if summary:
         click.echo(f"night {summary['night']} of '{assistant}' is finished; this is its record", err=True)
     else:
-        summary = _flow("nightly", lambda to: to.find_sources(to.manifest(assistant).collection))(
+        summary = open_flow("nightly", lambda to: to.find_sources(to.manifest(assistant).collection))(
             assistant=assistant, night=wanted, new_night=new_night
         )
     show(summary, summaries.night, as_json)
@@ -85,7 +59,7 @@ def _finished(assistant: str, night: date | None) -> dict[str, Any] | None:
 @json_option
 def ingest(collection: str, source: str | None, allow_mass_delete: bool, report_only: bool, as_json: bool) -> int:
     """Bring a collection up to date with its sources; the new version is a candidate."""
-    result = _flow("ingest", lambda to: to.find_sources(collection, given=source))(
+    result = open_flow("ingest", lambda to: to.find_sources(collection, given=source))(
         collection=collection, source=source, allow_mass_delete=allow_mass_delete
     )
     show(result.as_row(), summaries.ingest, as_json)
@@ -98,7 +72,7 @@ def ingest(collection: str, source: str | None, allow_mass_delete: bool, report_
 @json_option
 def check(collection: str, report_only: bool, as_json: bool) -> int:
     """Measure freshness and retrieval of the candidate; let it serve when the floors hold."""
-    result = _flow("check", lambda to: to.store.open(collection))(collection=collection)
+    result = open_flow("check", lambda to: to.store.open(collection))(collection=collection)
     show(result.as_row(), summaries.check, as_json)
     return FAILED if result.verdict == "fail" and not report_only else GOOD
 
@@ -110,143 +84,15 @@ def check(collection: str, report_only: bool, as_json: bool) -> int:
 @json_option
 def evaluate(assistant: str, suites: tuple[str, ...], report_only: bool, as_json: bool) -> int:
     """Put every case to the assistant and grade the answers, outside of any night."""
-    result = _flow("evaluate", lambda to: to.serving(to.manifest(assistant).collection))(
+    result = open_flow("evaluate", lambda to: to.serving(to.manifest(assistant).collection))(
         assistant=assistant, suites=list(suites) or None
     )
     show(result.as_row(), summaries.evaluate, as_json)
     return GOOD
 
 
-@cli.command()
-@question_argument
-@click.option("--collection", default="support", show_default=True)
-@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True)
-@as_option
-@json_option
-def search(question: str, collection: str, limit: int, groups: tuple[str, ...], as_json: bool) -> int:
-    """The passages nearest to QUESTION among those the reader may see."""
-    from flows.connect import connect
-    from pipelines.answering.retrieve import retrieve
-
-    reader = _groups(groups)
-    connections = connect()
-    serving = connections.serving(collection)
-    hits = retrieve(question, serving, connections.embedder, groups=reader, limit=limit)
-    content = {
-        "collection": collection,
-        "version": serving.version,
-        "passages": [asdict(hit) for hit in hits],
-    }
-    show(content, summaries.search, as_json)
-    return GOOD
-
-
-@cli.command()
-@question_argument
-@click.option("--assistant", default="support", show_default=True)
-@as_option
-@json_option
-def ask(question: str, assistant: str, groups: tuple[str, ...], as_json: bool) -> int:
-    """One traced answer to QUESTION."""
-    from flows.connect import connect
-    from pipelines.answering.answer import answer
-
-    connections = connect()
-    manifest = connections.manifest(assistant)
-    found = answer(
-        question,
-        manifest=manifest,
-        policy=connections.policy(manifest),
-        collection=connections.serving(manifest.collection),
-        embedder=connections.embedder,
-        groups=_groups(groups),
-    )
-    show(found.as_row(), summaries.answer, as_json)
-    return GOOD
-
-
-@cli.command()
-@json_option
-def status(as_json: bool) -> int:
-    """What serves, since when, how the last night went, and where its report is."""
-    from flows.connect import connect
-    from flows.nights import status_of
-
-    show(status_of(connect()), summaries.status, as_json)
-    return GOOD
-
-
-@cli.group()
-def quarantine() -> None:
-    """Documents that are kept out."""
-
-
-@quarantine.command("list")
-@click.option("--collection", default="support", show_default=True)
-@json_option
-def quarantine_list(collection: str, as_json: bool) -> int:
-    """Which documents are kept out of a collection, why, and since when."""
-    from flows.connect import connect
-
-    connections = connect()
-    connections.store.open(collection)
-    entries = connections.history.quarantined(collection)
-    rows = [
-        {
-            **asdict(each.rejected),
-            "attempts": each.attempts,
-            "first_seen": each.first_seen,
-            "last_seen": each.last_seen,
-        }
-        for each in entries
-    ]
-    show({"collection": collection, "quarantine": rows}, summaries.quarantine, as_json)
-    return GOOD
-
-
-def show(content: dict[str, Any], words: Callable[[dict[str, Any]], str], as_json: bool) -> None:
-    """Print for a program or for a person."""
-    click.echo(json.dumps(content, ensure_ascii=False, default=str) if as_json else words(content))
-
-
-def _flow(name: str, needs: Callable[["Connections"], object]) -> Callable[..., Any]:
-    """A flow by its name. Prefect takes seconds to start, so what it needs and has not got is told before."""
-    from importlib import import_module
-
-    from flows.connect import connect, end_left_over_servers, hold_state
-
-    connections = connect()
-    connections.read_all()
-    needs(connections)
-    with hold_state(connections.project, name):
-        end_left_over_servers(connections.project)
-        flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    return flow
-
-
-def _stop(number: int, _: object) -> NoReturn:
-    """End at once: Ctrl-C has ended Prefect's server as well, so there is nobody left to tell about states.
-
-    A run that is killed loses nothing, so this loses nothing either.
-    """
-    import psutil
-
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
-    os.write(2, STOPPED.encode() + b"\n")
-    os._exit(128 + number)
-
-
-def _groups(groups: tuple[str, ...]) -> tuple[str, ...]:
-    from knowledge.source import check_group
-
-    try:
-        return tuple(check_group(group) for group in groups)
-    except ValueError as problem:
-        raise PlumblineError(f"--as: {problem}.") from None
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine):
+    cli.add_command(command)
 
 
 def main() -> NoReturn:

@@ -12,9 +12,10 @@ from evals.case import Case, Suite, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
 from evals.graders import grade, passed
 from flows.connect import Connections, connect, hold_state
+from flows.nights import night_or_now
 from flows.results import EvaluateResult
 from flows.screen import say, watch
-from flows.tracking import log_evaluate
+from flows.tracking.steps import log_evaluate
 from knowledge.errors import ContentError
 from pipelines.answering.answer import answer
 
@@ -36,20 +37,18 @@ class Exam:
 def evaluate(
     assistant: str = "support",
     suites: list[str] | None = None,
-    night: str | None = None,
-    night_run_id: str | None = None,
 ) -> EvaluateResult:
     """Ask every case, grade the answers, and compare them with the last night."""
     started = time.perf_counter()
     with hold_state(connect().project, f"evaluate {assistant}"):
-        exam = prepare_exam(assistant, suites, night)
+        exam = prepare_exam(assistant, suites)
         calls = answer_cases(exam)
         result = compare_nights(exam, calls, started)
-        return log_evaluate(result, exam.suites, night_run_id)
+        return log_evaluate(result, exam.suites)
 
 
 @task(cache_policy=NO_CACHE)
-def prepare_exam(assistant: str, suites: list[str] | None, night: str | None) -> Exam:
+def prepare_exam(assistant: str, suites: list[str] | None) -> Exam:
     """Read the manifest and its suites, and find the version that serves. Outside a night the time is its name."""
     connections = connect()
     manifest = connections.manifest(assistant)
@@ -60,7 +59,7 @@ def prepare_exam(assistant: str, suites: list[str] | None, night: str | None) ->
             )
     return Exam(
         assistant=assistant,
-        night=night or f"by hand {datetime.now(connections.settings.zone):%Y-%m-%d %H:%M:%S}",
+        night=night_or_now(connections),
         release=connections.release(manifest),
         collection_version=connections.serving(manifest.collection).version,
         suites=tuple(read_suite(connections.project.evals / "suites", name) for name in suites or manifest.suites),

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from flows.connect import connect, hold_state
 from flows.results import IngestResult
 from flows.screen import say, watch
-from flows.tracking import log_ingest
+from flows.tracking.steps import log_ingest
 from knowledge.record import Document
 from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
 from pipelines.ingestion.embed import Staged, stage_rows
@@ -23,7 +23,6 @@ def ingest(
     collection: str = "support",
     source: str | None = None,
     allow_mass_delete: bool = False,
-    night_run_id: str | None = None,
 ) -> IngestResult:
     """Bring a collection up to date with its sources."""
     started = time.perf_counter()
@@ -33,7 +32,7 @@ def ingest(
         staged = stage_documents(plan)
         validate_rows(staged)
         result = commit_changes(plan, staged, started)
-        return log_ingest(result, night_run_id)
+        return log_ingest(result)
 
 
 @task(cache_policy=NO_CACHE)

@@ -10,11 +10,12 @@ from flows.check import check
 from flows.connect import connect, hold_state
 from flows.evaluate import evaluate
 from flows.ingest import ingest
-from flows.nights import tonight_of
+from flows.nights import tonight_of, within
 from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.screen import say
-from flows.tracking import check_metrics, evaluate_metrics, served_models, tracking
+from flows.tracking.runs import tracking
+from flows.tracking.steps import check_metrics, evaluate_metrics, served_models
 from knowledge.errors import ContentError
 from knowledge.history import Night
 
@@ -30,9 +31,10 @@ def nightly(assistant: str = "support", night: date | None = None, new_night: bo
 def run_night(tonight: Night) -> dict[str, Any]:
     """The steps of an unfinished night; those that are done already find nothing left to do."""
     collection = connect().manifest(tonight.assistant).collection
-    ingested = ingest(collection=collection, night_run_id=tonight.mlflow_run_id)
-    checked = check(collection=collection, night_run_id=tonight.mlflow_run_id)
-    evaluated = evaluate_production(tonight, checked)
+    with within(tonight):
+        ingested = ingest(collection=collection)
+        checked = check(collection=collection)
+        evaluated = evaluate_production(tonight, checked)
     return finish_night(tonight, ingested, checked, evaluated)
 
 
@@ -70,7 +72,7 @@ def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult 
     """Evaluate what serves; None when the first version ever was held back, so that nothing serves."""
     if checked.production_version is None:
         return None
-    return evaluate(assistant=tonight.assistant, night=tonight.name, night_run_id=tonight.mlflow_run_id)
+    return evaluate(assistant=tonight.assistant)
 
 
 @task(cache_policy=NO_CACHE)

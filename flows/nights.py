@@ -1,11 +1,27 @@
 """Which night it is, and what the nights and pointers say; nothing here imports Prefect."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from flows.connect import Connections
 from knowledge.history import Night
 from knowledge.manifest import read_manifests
+
+# the night that the flows of this process belong to; none when a flow runs by itself
+TONIGHT: ContextVar[Night | None] = ContextVar("tonight", default=None)
+
+
+@contextmanager
+def within(night: Night) -> Iterator[None]:
+    """Let the flows that run in here be part of a night."""
+    token = TONIGHT.set(night)
+    try:
+        yield
+    finally:
+        TONIGHT.reset(token)
 
 
 def finished_night(connections: Connections, assistant: str, night: date | None) -> dict[str, Any] | None:
@@ -15,6 +31,12 @@ def finished_night(connections: Connections, assistant: str, night: date | None)
     wanted = night or tonight_of(connections, nights)
     same = [each for each in nights if each.scheduled_on == wanted]
     return same[-1].summary if same and same[-1].status == "finished" else None
+
+
+def night_or_now(connections: Connections) -> str:
+    """The name of the night we are in; outside of any, the time by the clock of the settings' zone."""
+    night = TONIGHT.get()
+    return night.name if night else f"by hand {datetime.now(connections.settings.zone):%Y-%m-%d %H:%M:%S}"
 
 
 def tonight_of(connections: Connections, nights: list[Night]) -> date:

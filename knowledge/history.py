@@ -1,18 +1,14 @@
-"""The state database: nights, results, quarantine, pointer, audit, and the ledger of paid calls."""
+"""What has happened, in the state database: nights, results, quarantine, pointer and audit."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, Row, Table, create_engine, delete, event, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy import Row, delete, insert, select, update
 
 from knowledge import tables
-from knowledge.errors import StateError
+from knowledge.database import Database
 from knowledge.record import Rejected
 
 
@@ -50,33 +46,8 @@ class Quarantined:
     last_seen: datetime
 
 
-class History:
-    """The state database at a SQLAlchemy URL (SQLite file or PostgreSQL); brought to the newest schema when opened."""
-
-    def __init__(self, url: str):
-        self._url = url
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The open, migrated database. Raises StateError."""
-        try:
-            shown = make_url(self._url).render_as_string(hide_password=True)
-            engine = create_engine(self._url)
-        except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
-            raise StateError(
-                "state database: the URL is not one of a SQLite file or PostgreSQL. "
-                "Use sqlite:///path or postgresql+psycopg://user@host/name in PLUMBLINE_DATABASE_URL."
-            ) from None
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare_sqlite)
-        try:
-            _migrate(engine)
-        except DatabaseError as problem:
-            raise StateError(
-                f"state database {shown}: cannot be opened ({_first_line(problem)}). "
-                "Check that the place exists, is writable and has room."
-            ) from None
-        return engine
+class History(Database):
+    """What has happened: nights, results, quarantine, pointer and its audit."""
 
     # --- nights
 
@@ -88,7 +59,7 @@ class History:
             .order_by(tables.night.c.scheduled_on.desc(), tables.night.c.sequence.desc())
             .limit(last)
         )
-        return [_night(row) for row in reversed(self._rows(query))]
+        return [_night(row) for row in reversed(self.rows(query))]
 
     def begin_night(self, assistant: str, scheduled_on: date, sequence: int) -> Night:
         """Enter a new night as running."""
@@ -118,7 +89,7 @@ class History:
 
     def record_results(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store case results in one transaction; one that stands already is replaced."""
-        self._upsert(tables.result, rows)
+        self.upsert(tables.result, rows)
 
     def results(self, assistant: str, night: str) -> list[dict[str, Any]]:
         """Every case result of one night, in the order of suites and cases."""
@@ -127,7 +98,7 @@ class History:
             .where(tables.result.c.assistant == assistant, tables.result.c.night == night)
             .order_by(tables.result.c.suite, tables.result.c.case_id, tables.result.c.repeat)
         )
-        return [dict(row._mapping) for row in self._rows(query)]
+        return [dict(row._mapping) for row in self.rows(query)]
 
     # --- quarantine
 
@@ -145,7 +116,7 @@ class History:
                 row.first_seen,
                 row.last_seen,
             )
-            for row in self._rows(query)
+            for row in self.rows(query)
         ]
 
     def update_quarantine(
@@ -179,18 +150,18 @@ class History:
                         tables.quarantine.c.collection == collection, tables.quarantine.c.doc_id == doc_id
                     )
                 )
-        self._upsert(tables.quarantine, rows)
+        self.upsert(tables.quarantine, rows)
 
     # --- pointer and audit
 
     def pointer(self, assistant: str) -> Pointer | None:
         """What serves an assistant; None before the first move."""
-        rows = self._rows(select(tables.pointer).where(tables.pointer.c.assistant == assistant))
+        rows = self.rows(select(tables.pointer).where(tables.pointer.c.assistant == assistant))
         return Pointer(**rows[0]._mapping) if rows else None
 
     def pointers(self) -> list[Pointer]:
         """Every pointer, by assistant."""
-        return [Pointer(**row._mapping) for row in self._rows(select(tables.pointer).order_by("assistant"))]
+        return [Pointer(**row._mapping) for row in self.rows(select(tables.pointer).order_by("assistant"))]
 
     def move_pointer(
         self, assistant: str, *, release: str, versions: dict[str, int], moved_by: str, reason: str
@@ -217,51 +188,18 @@ class History:
     def audit(self, subject: str) -> list[dict[str, Any]]:
         """What was done to a subject, oldest first."""
         query = select(tables.audit).where(tables.audit.c.subject == subject).order_by(tables.audit.c.id)
-        return [dict(row._mapping) for row in self._rows(query)]
+        return [dict(row._mapping) for row in self.rows(query)]
 
     # --- sources given without YAML
 
     def sources(self) -> list[dict[str, str]]:
         """Name, collection and url of the sources that were given on the command line."""
-        return [dict(row._mapping) for row in self._rows(select(tables.source).order_by("name"))]
+        return [dict(row._mapping) for row in self.rows(select(tables.source).order_by("name"))]
 
     def remember_source(self, *, name: str, collection: str, url: str) -> None:
         """Keep a source that was given without YAML, so that the next night finds it again."""
-        self._upsert(tables.source, [{"name": name, "collection": collection, "url": url}])
-
-    def _rows(self, query: Any) -> Sequence[Row[Any]]:
-        with self.engine.connect() as connection:
-            return connection.execute(query).all()
-
-    def _upsert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        if not rows:
-            return
-        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
-        keys = [column.name for column in table.primary_key]
-        changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-        with self.engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+        self.upsert(tables.source, [{"name": name, "collection": collection, "url": url}])
 
 
 def _night(row: Row[Any]) -> Night:
     return Night(row.assistant, row.night, row.scheduled_on, row.status, row.mlflow_run_id, row.summary)
-
-
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=30000")
-
-
-def _migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version; a database that has it already is only looked at."""
-    from knowledge.migrations import NEWEST, current, upgrade
-
-    with engine.connect() as connection:
-        found = current(connection)
-    if found != NEWEST:
-        upgrade(engine)
-
-
-def _first_line(problem: DatabaseError) -> str:
-    return str(problem.orig).splitlines()[0]

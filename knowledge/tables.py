@@ -71,6 +71,7 @@ result = Table(
     Column("latency_ms", Float, nullable=False),
     Column("cost_usd", Float, nullable=False),
     Column("recorded_at", Moment, nullable=False),
+    Column("spans", JSON),  # the trace's steps, as OpenTelemetry writes them
 )
 
 quarantine = Table(
@@ -117,6 +118,35 @@ source = Table(
     Column("name", String(64), primary_key=True),  # sources given on the command line, without YAML
     Column("collection", String(64), nullable=False),
     Column("url", Text, nullable=False),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("collection", String(64), primary_key=True),
+    Column("night", String(32), primary_key=True),  # or "by hand DATE TIME"
+    Column("version", Integer, nullable=False),
+    Column("recipe_id", String(16), nullable=False),
+    Column("documents", Integer, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("corpus", Text),  # the `.dvc` text that restores the documents; null where no source is versioned
+    Column("made_at", Moment, nullable=False),
+)
+
+assessment = Table(
+    "assessment",
+    metadata,
+    Column("trace_id", String(64), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("source", String(128), primary_key=True),  # who gave it
+    Column("assistant", String(64), nullable=False),
+    Column("night", String(32), nullable=False),
+    Column("suite", String(64), nullable=False),
+    Column("case_id", String(128), nullable=False),
+    Column("case_digest", String(16), nullable=False),
+    Column("value", JSON),
+    Column("rationale", Text),
+    Column("given_at", Moment, nullable=False),
 )
 
 ledger = Table(

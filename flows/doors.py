@@ -1,0 +1,70 @@
+"""What all commands share: options, exit statuses, how they print, and how they open a flow."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from knowledge.errors import PlumblineError
+
+if TYPE_CHECKING:
+    from flows.connect import Connections
+
+STOPPED = "\nstopped; what was recorded is kept: the same command goes on from there"
+GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+report_only = click.option("--report-only", is_flag=True, help="Exit 0 also when a gate failed.")
+as_option = click.option(
+    "--as", "groups", multiple=True, metavar="GROUP", help="A group of the reader; repeat for more."
+)
+
+
+def show(content: dict[str, Any], words: Callable[[dict[str, Any]], str], as_json: bool) -> None:
+    """Print for a program or for a person."""
+    click.echo(json.dumps(content, ensure_ascii=False, default=str) if as_json else words(content))
+
+
+def open_flow(name: str, needs: Callable[["Connections"], object]) -> Callable[..., Any]:
+    """A flow by its name. Prefect takes seconds to start, so what it needs and has not got is told before."""
+    from importlib import import_module
+
+    from flows.connect import connect, end_left_over_servers, hold_state
+
+    connections = connect()
+    connections.read_all()
+    needs(connections)
+    with hold_state(connections.project, name):
+        end_left_over_servers(connections.project)
+        flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    return flow
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """End at once: Ctrl-C has ended Prefect's server as well, so there is nobody left to tell about states.
+
+    A run that is killed loses nothing, so this loses nothing either.
+    """
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    os.write(2, STOPPED.encode() + b"\n")
+    os._exit(128 + number)
+
+
+def check_groups(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The groups of a reader, each a plain name. Raises PlumblineError."""
+    from knowledge.source import check_group
+
+    try:
+        return tuple(check_group(group) for group in groups)
+    except ValueError as problem:
+        raise PlumblineError(f"--as: {problem}.") from None

@@ -1,0 +1,148 @@
+"""What each flow leaves in MLflow: parameters, metrics under the names every night uses, tables and datasets."""
+
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evals.case import Suite
+from evals.compare import PassRate
+from evals.retrieval import MEASURES, RetrievalQuality
+from flows.connect import connect
+from flows.nights import TONIGHT
+from flows.results import CheckResult, EvaluateResult, IngestResult
+from flows.tracking.runs import tracking
+
+# MLflow's names know no '@': nDCG@10 -> retrieval/ndcg_at_10
+METRIC_NAMES = {name: f"retrieval/{name.lower().replace('@', '_at_')}" for name in MEASURES}
+
+
+@task(cache_policy=NO_CACHE)
+def log_ingest(result: IngestResult) -> IngestResult:
+    """Log an ingest as a child of its night, or as a run of its own."""
+    connections = connect()
+    run_id = _begin(f"collection {result.collection}", "ingest")
+    counts = {name: getattr(result.documents, name) for name in result.documents.__dataclass_fields__}
+    metrics = {f"ingest/{name}": value for name, value in counts.items()}
+    corpus = [
+        {"doc_id": entry.doc_id, "doc_sha": entry.doc_sha, "chunks": entry.chunks}
+        for entry in connections.store.open(result.collection, version=result.version).documents().values()
+    ]
+    tracking().log(
+        run_id,
+        parameters={
+            "collection": result.collection,
+            "settings": connections.settings.model_dump(mode="json"),
+        },
+        metrics={
+            **metrics,
+            "ingest/chunks": result.chunks,
+            "ingest/texts_embedded": result.texts_embedded,
+            "ingest/seconds": result.seconds,
+        },
+        tags={"plumbline.collection_version": result.version, "plumbline.recipe": result.recipe_id},
+        tables={
+            "quarantine.json": [
+                {"document": item.doc_id, "reason": item.reason, "detail": item.detail} for item in result.quarantine
+            ]
+        },
+        datasets={f"corpus-{result.collection}": (f"version-{result.version}", corpus)},
+    )
+    tracking().end(run_id)
+    return result
+
+
+@task(cache_policy=NO_CACHE)
+def log_check(result: CheckResult, quality: RetrievalQuality) -> CheckResult:
+    """Log a check as a child of its night, or as a run of its own."""
+    run_id = _begin(f"collection {result.collection}", "check")
+    tracking().log(
+        run_id,
+        parameters={"collection": result.collection, "queries": result.queries},
+        metrics=check_metrics(result),
+        tags={
+            "plumbline.collection_version": result.version,
+            "plumbline.production_version": result.production_version,
+            "plumbline.verdict": result.verdict,
+        },
+        tables={
+            "queries.json": [{"query": query, **scores} for query, scores in quality.per_query.items()],
+            "freshness.json": result.as_row()["freshness"],
+        },
+    )
+    tracking().end(run_id)
+    return result
+
+
+@task(cache_policy=NO_CACHE)
+def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> EvaluateResult:
+    """Log an evaluation as a child of its night, or as a run of its own."""
+    connections = connect()
+    manifest = connections.manifest(result.assistant)
+    run_id = _begin(result.assistant, "evaluate")
+    tracking().log(
+        run_id,
+        parameters={
+            "assistant": result.assistant,
+            "night": result.night,
+            "suites": ", ".join(suite.suite for suite in suites),
+            "route": ", ".join(manifest.route),
+            **{f"retrieval.{key}": value for key, value in manifest.retrieval.model_dump().items()},
+        },
+        metrics=evaluate_metrics(result),
+        tags={
+            "plumbline.collection_version": result.collection_version,
+            "plumbline.release": result.release,
+            "plumbline.manifest_digest": manifest.manifest_digest,
+            "plumbline.prompt_digest": manifest.prompt_digest,
+            "plumbline.served_model": ", ".join(served_models(result)),
+            "plumbline.verdict": result.verdict,
+        },
+        tables={"cases.json": [{**row, "cited": ", ".join(row["cited"])} for row in result.cases]},
+        datasets={
+            f"suite-{suite.suite}": (
+                suite.suite_digest,
+                [{"case": case.id, "kind": case.kind, "question": case.question} for case in suite.cases],
+            )
+            for suite in suites
+        },
+    )
+    tracking().end(run_id)
+    return result
+
+
+def check_metrics(result: CheckResult) -> dict[str, float | None]:
+    """A check's figures under the names that every night uses."""
+    ages = [each.oldest_pending_hours for each in result.freshness]
+    return {
+        **{METRIC_NAMES[name]: value for name, value in result.metrics.items()},
+        "freshness/oldest_pending_hours": max(ages, default=0.0),
+        "freshness/sources_missed": float(sum(not each.met for each in result.freshness)),
+        "check/seconds": result.seconds,
+    }
+
+
+def evaluate_metrics(result: EvaluateResult) -> dict[str, float | None]:
+    """An evaluation's figures under the names that every night uses."""
+    return {
+        **{f"pass_rate/{kind}": _rate(score) for kind, score in result.scores.items()},
+        "evaluate/cases": float(result.scores["all"].cases),
+        "evaluate/cost_usd": result.cost_usd,
+        "evaluate/seconds": result.seconds,
+    }
+
+
+def served_models(result: EvaluateResult) -> list[str]:
+    """The models that really answered."""
+    return sorted({str(row["model"]) for row in result.cases} - {"none"})
+
+
+def _rate(score: PassRate) -> float | None:
+    return score.rate
+
+
+def _begin(experiment: str, name: str) -> str:
+    night = TONIGHT.get()
+    if night and night.mlflow_run_id:
+        return tracking().begin_child(night.mlflow_run_id, name)
+    return tracking().begin(experiment, name, {"plumbline.flow": name})

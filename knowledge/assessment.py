@@ -1,0 +1,39 @@
+"""An assessment: what a person said about one answer, kept with the case it answered."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from knowledge.database import Database
+from knowledge.tables import assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """`name` is what was assessed, `value` the answer given, `source` who gave it."""
+
+    trace_id: str
+    name: str
+    source: str
+    assistant: str
+    night: str
+    suite: str
+    case_id: str
+    case_digest: str
+    value: Any
+    rationale: str | None
+    given_at: datetime
+
+
+def record_assessments(database: Database, given: Sequence[Assessment]) -> None:
+    """Keep assessments; one that was changed replaces what it said before."""
+    database.upsert(assessment, [asdict(each) for each in given])
+
+
+def read_assessments(database: Database, assistant: str) -> list[Assessment]:
+    """Everything people said about an assistant's answers, oldest first."""
+    query = select(assessment).where(assessment.c.assistant == assistant).order_by(assessment.c.given_at)
+    return [Assessment(**row._mapping) for row in database.rows(query)]
