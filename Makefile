@@ -1,9 +1,15 @@
-.PHONY: nightly test check prove lock clean
+.PHONY: nightly up down test check prove lock clean
 PY := .venv/bin/python
 PROJECT := flows pipelines knowledge evals tests bench
 
 nightly: .venv/.ready  ## one whole night on the sample assistant
 	@.venv/bin/plumbline nightly --report-only
+
+up: .venv/.ready  ## Prefect and MLflow servers, a worker, every flow deployed
+	@.venv/bin/plumbline up
+
+down:  ## stop what `make up` started
+	@.venv/bin/plumbline down
 
 test: .venv/.ready check  ## set-up and every check
 

@@ -3,6 +3,7 @@
 import sys
 import traceback
 import warnings
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -88,6 +89,35 @@ def evaluate(assistant: str, suites: tuple[str, ...], report_only: bool, as_json
         assistant=assistant, suites=list(suites) or None
     )
     show(result.as_row(), summaries.evaluate, as_json)
+    return GOOD
+
+
+@cli.command()
+@json_option
+def up(as_json: bool) -> int:
+    """Start the Prefect server, the MLflow server and a worker, and deploy every flow."""
+    from flows.connect import connect, end_left_over_servers, hold_state
+
+    connections = connect()
+    connections.read_all()
+    # a run of its own has a server of its own, and two servers may not write one SQLite file
+    with hold_state(connections.project, "up"):
+        end_left_over_servers(connections.project)
+        from flows.servers import bring_up
+
+        servers = bring_up(connections.project)
+    show({"servers": [asdict(each) for each in servers.values()]}, summaries.up, as_json)
+    return GOOD
+
+
+@cli.command()
+@json_option
+def down(as_json: bool) -> int:
+    """Stop what `plumbline up` started; all state stays."""
+    from flows.connect import connect
+    from flows.servers import take_down
+
+    show({"stopped": [each.name for each in take_down(connect().project)]}, summaries.down, as_json)
     return GOOD
 
 

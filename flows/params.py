@@ -10,12 +10,29 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
+from flows.running import read_servers
 from knowledge.content import Content, read_content
 from knowledge.errors import SettingsError
 from knowledge.record import Recipe
 from pipelines.ingestion.parse import ParseSettings
 from pipelines.ingestion.plan import DeleteLimits
 from pipelines.ingestion.split import SplitSettings
+
+
+class ServerSettings(Content):
+    """Where `plumbline up` puts its servers, all on 127.0.0.1."""
+
+    prefect_port: int = Field(default=4200, ge=1, le=65535)
+    mlflow_port: int = Field(default=5000, ge=1, le=65535)
+    startup_timeout_seconds: float = Field(default=120.0, gt=0)
+
+
+class AlarmSettings(Content):
+    """When an event is worth a person's attention."""
+
+    quarantine_share: float = Field(default=0.05, ge=0, le=1)
+    cost_usd: float = Field(default=10.0, ge=0)
+    missed_after_minutes: float = Field(default=60.0, ge=0.2)
 
 
 class Settings(Content):
@@ -25,6 +42,8 @@ class Settings(Content):
     parsing: ParseSettings = ParseSettings()
     splitting: SplitSettings = SplitSettings()
     mass_delete: DeleteLimits = DeleteLimits()
+    servers: ServerSettings = ServerSettings()
+    alarms: AlarmSettings = AlarmSettings()
     baseline_nights: int = Field(default=10, ge=3, le=100)
     min_free_mb: float = Field(default=300.0, ge=0)
 
@@ -48,19 +67,37 @@ class Settings(Content):
 
 
 @dataclass(frozen=True)
+class Notify:
+    """Where notifications go besides the file in the state folder. The addresses hold secrets, so none is shown."""
+
+    webhook_url: str | None = field(default=None, repr=False)
+    slack_url: str | None = field(default=None, repr=False)
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Project:
     """The folder of the project, where its state is, and the secrets and addresses of the environment."""
 
     folder: Path
     state: Path
     database_url: str = field(repr=False)
-    tracking_uri: str | None
+    given_tracking_uri: str | None
     tracking_login: tuple[str, str] | None = field(default=None, repr=False)
+    notify: Notify = Notify()
 
     @cached_property
     def settings(self) -> Settings:
         """The settings. Raises SettingsError."""
         return read_content(self.folder / "params.yaml", Settings, error=SettingsError)
+
+    @cached_property
+    def tracking_uri(self) -> str | None:
+        """The MLflow of the environment, or the server that `plumbline up` started; None: the SQLite file."""
+        server = read_servers(self.state).get("mlflow")
+        return self.given_tracking_uri or (server.url if server else None)
 
     @property
     def knowledge(self) -> Path:
@@ -76,7 +113,8 @@ class Project:
 def find_project() -> Project:
     """The nearest folder upwards with a `params.yaml`; elsewhere the checkout this code stands in.
 
-    Environment: PLUMBLINE_STATE (folder of all state), PLUMBLINE_DATABASE_URL, MLFLOW_TRACKING_URI.
+    Environment: PLUMBLINE_STATE (folder of all state), PLUMBLINE_DATABASE_URL, MLFLOW_TRACKING_URI,
+    PLUMBLINE_WEBHOOK_URL, PLUMBLINE_SLACK_URL, PLUMBLINE_SMTP_URL with PLUMBLINE_MAIL_FROM and PLUMBLINE_MAIL_TO.
     """
     here = Path.cwd()
     folder = next((each for each in (here, *here.parents) if (each / "params.yaml").is_file()), None)
@@ -87,8 +125,23 @@ def find_project() -> Project:
         folder=folder,
         state=state,
         database_url=os.environ.get("PLUMBLINE_DATABASE_URL") or f"sqlite:///{state / 'plumbline.db'}",
-        tracking_uri=tracking_uri,
+        given_tracking_uri=tracking_uri,
         tracking_login=login,
+        notify=_find_notify(),
+    )
+
+
+def _find_notify() -> Notify:
+    given = {name: os.environ.get(f"PLUMBLINE_{name}") or None for name in ("WEBHOOK_URL", "SLACK_URL", "SMTP_URL")}
+    sender, receivers = os.environ.get("PLUMBLINE_MAIL_FROM", ""), os.environ.get("PLUMBLINE_MAIL_TO", "")
+    if given["SMTP_URL"] and not (sender and receivers):
+        raise SettingsError("PLUMBLINE_SMTP_URL: a mail needs PLUMBLINE_MAIL_FROM and PLUMBLINE_MAIL_TO as well.")
+    return Notify(
+        webhook_url=given["WEBHOOK_URL"],
+        slack_url=given["SLACK_URL"],
+        smtp_url=given["SMTP_URL"],
+        mail_from=sender,
+        mail_to=tuple(receivers.replace(",", " ").split()),
     )
 
 
@@ -117,6 +170,7 @@ def quiet_vendors(project: Project) -> None:
         MLFLOW_DISABLE_TELEMETRY="true",
         MLFLOW_LOGGING_LEVEL="ERROR",
         MLFLOW_ENABLE_ASYNC_LOGGING="false",
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",  # stdout is for our JSON
         GIT_PYTHON_REFRESH="quiet",
         GX_ANALYTICS_ENABLED="false",
         UNSTRUCTURED_DISABLE_NOTICE="1",
@@ -124,8 +178,12 @@ def quiet_vendors(project: Project) -> None:
         LANCE_LOG="error",
         TOKENIZERS_PARALLELISM="false",
     )
-    if project.tracking_uri and project.tracking_login:
+    if "prefect" not in read_servers(project.state) and "PREFECT_API_URL" not in os.environ:
+        os.environ["PREFECT_PROFILE"] = "ephemeral"  # also where a server that died has left its profile behind
+    if project.given_tracking_uri and project.tracking_login:
         user, password = project.tracking_login
         os.environ.update(
-            MLFLOW_TRACKING_URI=project.tracking_uri, MLFLOW_TRACKING_USERNAME=user, MLFLOW_TRACKING_PASSWORD=password
+            MLFLOW_TRACKING_URI=project.given_tracking_uri,
+            MLFLOW_TRACKING_USERNAME=user,
+            MLFLOW_TRACKING_PASSWORD=password,
         )

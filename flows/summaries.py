@@ -112,3 +112,20 @@ def quarantine(content: dict[str, Any]) -> str:
         )
         or f"Nothing is in quarantine in collection '{content['collection']}'."
     )
+
+
+def up(content: dict[str, Any]) -> str:
+    """Where the servers are."""
+    urls = {each["name"]: each["url"] for each in content["servers"]}
+    lines = []
+    if "prefect" in urls:
+        lines.append(f"Prefect      {urls['prefect']}")
+    if "mlflow" in urls:
+        lines.append(f"MLflow       {urls['mlflow']}")
+    lines.append("Worker       polls the work pool 'plumbline'; `plumbline down` stops them all, and the state stays")
+    return "\n".join(lines)
+
+
+def down(content: dict[str, Any]) -> str:
+    """What was stopped."""
+    return f"Stopped      {', '.join(content['stopped']) or 'nothing: no server of this state folder was running'}"

@@ -1,0 +1,189 @@
+"""`plumbline up` and `down`: the Prefect server, the MLflow server and a worker, started and stopped."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import URLError
+
+import psutil
+
+from flows.connect import make_folder
+from flows.params import Project
+from flows.running import Server, read_servers, write_servers
+from flows.screen import say
+from knowledge.errors import StateError
+
+HOST = "127.0.0.1"
+POOL = "plumbline"
+PROFILE = """# written by `plumbline up`, removed by `plumbline down`
+active = "plumbline"
+
+[profiles.plumbline]
+PREFECT_API_URL = "{url}/api"
+"""
+
+
+def bring_up(project: Project) -> dict[str, Server]:
+    """Start what does not run yet, deploy the flows, and return every server. Raises StateError.
+
+    An address given by PREFECT_API_URL or MLFLOW_TRACKING_URI is used as it is, and no server is started for it.
+    """
+    servers = read_servers(project.state)
+    wanted = _wanted(project)
+    for name, (port, _) in wanted.items():
+        if name not in servers:
+            _check_port(name, port)
+    started: list[Server] = []
+
+    def launch(name: str, words: list[str], url: str | None) -> None:
+        server = _launch(project, name, words, url)
+        started.append(server)
+        servers[name] = server
+        write_servers(project.state, servers)
+
+    try:
+        for name, (port, words) in wanted.items():
+            if name not in servers:
+                launch(name, words, f"http://{HOST}:{port}")
+        timeout = project.settings.servers.startup_timeout_seconds
+        if "prefect" in servers:
+            _use_profile(project, servers["prefect"])
+            _wait(project, servers["prefect"], "/api/health", timeout)
+        from flows.deployments import deploy, make_pool, wait_for_worker
+
+        make_pool(POOL)
+        if "worker" not in servers:
+            launch("worker", ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"], None)
+        deploy(project)
+        wait_for_worker(POOL, lambda: _check_alive(project, servers["worker"]), timeout)
+        if "mlflow" in servers:
+            _wait(project, servers["mlflow"], "/health", timeout)
+    except BaseException:
+        for server in reversed(started):
+            _end(server)
+        write_servers(project.state, {name: each for name, each in servers.items() if each not in started})
+        if any(each.name == "prefect" for each in started):
+            _profile(project).unlink(missing_ok=True)
+        raise
+    return servers
+
+
+def take_down(project: Project) -> list[Server]:
+    """Stop what `bring_up` started, the worker first; what it stopped."""
+    servers = read_servers(project.state)
+    ended = [servers[name] for name in ("worker", "mlflow", "prefect") if name in servers]
+    for server in ended:
+        _end(server)
+    write_servers(project.state, {})
+    _profile(project).unlink(missing_ok=True)
+    return ended
+
+
+def _wanted(project: Project) -> dict[str, tuple[int, list[str]]]:
+    """Port and command of each server that is to run here."""
+    settings = project.settings.servers
+    wanted = {}
+    if "PREFECT_API_URL" not in os.environ:
+        words = ["prefect", "server", "start", "--host", HOST, "--port", str(settings.prefect_port)]
+        wanted["prefect"] = (settings.prefect_port, words)
+    if not (project.given_tracking_uri or "").startswith("http"):
+        folder = make_folder(project.state / "mlflow")
+        # artifacts are not proxied: a run that uses the database directly finds them under the same file paths
+        words = ["mlflow", "server", "--host", HOST, "--port", str(settings.mlflow_port), "--workers", "1"]
+        words += ["--backend-store-uri", project.given_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"]
+        words += ["--no-serve-artifacts", "--default-artifact-root", (folder / "artifacts").as_uri()]
+        wanted["mlflow"] = (settings.mlflow_port, words)
+    return wanted
+
+
+def _check_port(name: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as problem:
+            raise StateError(
+                f"port {port}: {_port_holder(port)} ({problem.strerror}), and {name} wants it. "
+                f"Stop that, or set servers.{name}_port in params.yaml."
+            ) from None
+
+
+def _port_holder(port: int) -> str:
+    with suppress(psutil.Error):
+        for each in psutil.net_connections("tcp"):
+            if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid:
+                return f"taken by process {each.pid} ({psutil.Process(each.pid).name()})"
+    return "cannot be used"
+
+
+def _launch(project: Project, name: str, words: list[str], url: str | None) -> Server:
+    program = Path(sys.executable).parent / words[0]
+    log = make_folder(project.state / "logs") / f"{name}.log"
+    # PLUMBLINE_RUN marks servers that end with a run; these outlive it
+    environment = {key: value for key, value in os.environ.items() if key != "PLUMBLINE_RUN"}
+    environment |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
+    with log.open("ab") as lines:
+        process = subprocess.Popen(
+            [str(program), *words[1:]],
+            cwd=project.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,  # Ctrl-C in this terminal is not for them
+        )
+    say(f"up: {name} starts" + (f" at {url}" if url else ""))
+    return Server(name, process.pid, psutil.Process(process.pid).create_time(), url)
+
+
+def _wait(project: Project, server: Server, path: str, timeout_seconds: float) -> None:
+    until = time.monotonic() + timeout_seconds
+    while time.monotonic() < until:
+        _check_alive(project, server)
+        with suppress(URLError, OSError), urllib.request.urlopen(f"{server.url}{path}", timeout=5) as reply:
+            if reply.status == 200:
+                return
+        time.sleep(0.2)
+    raise StateError(
+        f"{server.name}: does not answer at {server.url} after {timeout_seconds:g} s. {_log(project, server)}"
+    )
+
+
+def _check_alive(project: Project, server: Server) -> None:
+    if not server.alive:
+        raise StateError(f"{server.name}: ended while it started. {_log(project, server)}")
+
+
+def _log(project: Project, server: Server) -> str:
+    log = project.state / "logs" / f"{server.name}.log"
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return f"Its last line: {lines[-1].strip()[:200] if lines else 'none'}. The log is {log}."
+
+
+def _end(server: Server) -> None:
+    """Ask a server and everything it started to end, and kill what is still there after ten seconds."""
+    with suppress(psutil.Error):
+        process = psutil.Process(server.pid)
+        family = [*process.children(recursive=True), process]
+        process.terminate()
+        _, left = psutil.wait_procs(family, timeout=10)
+        for each in left:
+            with suppress(psutil.Error):
+                each.kill()
+        psutil.wait_procs(left, timeout=5)
+
+
+def _profile(project: Project) -> Path:
+    return project.state / "prefect" / "profiles.toml"
+
+
+def _use_profile(project: Project, server: Server) -> None:
+    make_folder(_profile(project).parent)
+    _profile(project).write_text(PROFILE.format(url=server.url), encoding="utf-8")
+    os.environ.pop("PREFECT_PROFILE", None)
+    os.environ["PREFECT_API_URL"] = f"{server.url}/api"  # for the worker, and for this process
