@@ -3,15 +3,17 @@
 import time
 from datetime import UTC, datetime
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
 from evals.freshness import Freshness, measure_freshness
 from evals.gate import judge_retrieval, read_gates
 from evals.retrieval import RetrievalQuality, measure_retrieval, read_queries
+from flows.announce import announce_check
 from flows.connect import Connections, connect, hold_state
+from flows.forms import CollectionName
 from flows.results import CheckResult
 from flows.screen import say
+from flows.step import step
 from flows.tracking.steps import log_check
 from pipelines.answering.retrieve import retrieve
 from pipelines.ingestion.sync import list_documents
@@ -19,25 +21,31 @@ from pipelines.ingestion.sync import list_documents
 DEPTH = 30  # passages a query fetches, so that ten different documents are among them
 
 
-@flow(name="check")
-def check(collection: str = "support") -> CheckResult:
-    """Measure freshness and retrieval of the candidate; move the pointer when the floors hold."""
+@flow(name="check", flow_run_name="check {collection}")
+def check(collection: CollectionName = "support") -> CheckResult:
+    """Measure freshness and retrieval of the candidate; move the pointer when the floors hold.
+
+    Args:
+        collection: Which collection to check; its newest version is the candidate.
+    """
     started = time.perf_counter()
     with hold_state(connect().project, f"check {collection}"):
         version = find_candidate(collection)
         freshness = check_freshness(collection, version)
         quality = check_retrieval(collection, version)
         result = decide(collection, version, freshness, quality, started)
-        return log_check(result, quality)
+        log_check(result, quality)
+        announce_check(result)
+        return result
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def find_candidate(collection: str) -> int:
     """The newest version of the collection."""
     return connect().store.open(collection).version
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def check_freshness(collection: str, version: int) -> tuple[Freshness, ...]:
     """Compare what each source lists now with what this version holds."""
     connections = connect()
@@ -50,7 +58,7 @@ def check_freshness(collection: str, version: int) -> tuple[Freshness, ...]:
     )
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def check_retrieval(collection: str, version: int) -> RetrievalQuality:
     """Rank documents for every labelled query, each with its own reader's groups, and score the rankings."""
     connections = connect()
@@ -65,7 +73,7 @@ def check_retrieval(collection: str, version: int) -> RetrievalQuality:
     return measure_retrieval(queries, ranked, set(opened.documents()))
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def decide(
     collection: str, version: int, freshness: tuple[Freshness, ...], quality: RetrievalQuality, started: float
 ) -> CheckResult:

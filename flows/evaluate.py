@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
 from evals.case import Case, Suite, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
 from evals.graders import grade, passed
+from flows.announce import announce_evaluate
 from flows.connect import Connections, connect, hold_state
+from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
 from flows.screen import say, watch
+from flows.step import step
 from flows.tracking.steps import log_evaluate
 from knowledge.errors import ContentError
 from pipelines.answering.answer import answer
@@ -33,21 +35,28 @@ class Exam:
     suites: tuple[Suite, ...]
 
 
-@flow(name="evaluate")
+@flow(name="evaluate", flow_run_name="evaluate {assistant}")
 def evaluate(
-    assistant: str = "support",
-    suites: list[str] | None = None,
+    assistant: AssistantName = "support",
+    suites: list[SuiteName] | None = None,
 ) -> EvaluateResult:
-    """Ask every case, grade the answers, and compare them with the last night."""
+    """Ask every case, grade the answers, and compare them with the last night.
+
+    Args:
+        assistant: Which manifest to evaluate, on the version that serves.
+        suites: Only these suites of the assistant; all of them when left empty.
+    """
     started = time.perf_counter()
     with hold_state(connect().project, f"evaluate {assistant}"):
         exam = prepare_exam(assistant, suites)
         calls = answer_cases(exam)
         result = compare_nights(exam, calls, started)
-        return log_evaluate(result, exam.suites)
+        log_evaluate(result, exam.suites)
+        announce_evaluate(result)
+        return result
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def prepare_exam(assistant: str, suites: list[str] | None) -> Exam:
     """Read the manifest and its suites, and find the version that serves. Outside a night the time is its name."""
     connections = connect()
@@ -66,7 +75,7 @@ def prepare_exam(assistant: str, suites: list[str] | None) -> Exam:
     )
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def answer_cases(exam: Exam) -> dict[str, int]:
     """Answer and grade every case that has no result of this night yet, recording as it goes."""
     connections = connect()
@@ -122,7 +131,7 @@ def _wanted(exam: Exam, suite: str, case: Case) -> tuple[Any, ...]:
     return (suite, case.id, case.case_digest, exam.release, exam.collection_version)
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def compare_nights(exam: Exam, calls: dict[str, int], started: float) -> EvaluateResult:
     """Pass rates by kind, the flips since the last finished night, and how far the baseline is."""
     connections = connect()

@@ -2,12 +2,14 @@
 
 import time
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
+from flows.announce import announce_ingest
 from flows.connect import connect, hold_state
+from flows.forms import CollectionName
 from flows.results import IngestResult
 from flows.screen import say, watch
+from flows.step import step
 from flows.tracking.steps import log_ingest
 from knowledge.record import Document
 from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
@@ -18,13 +20,20 @@ from pipelines.ingestion.validate import validate_staged
 from pipelines.ingestion.workers import parse_documents
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name="ingest {collection}")
 def ingest(
-    collection: str = "support",
+    collection: CollectionName = "support",
     source: str | None = None,
     allow_mass_delete: bool = False,
 ) -> IngestResult:
-    """Bring a collection up to date with its sources."""
+    """Bring a collection up to date with its sources; the new version is a candidate.
+
+    Args:
+        collection: Which collection of passages to bring up to date.
+        source: A folder of documents to add as the collection's own source, without writing YAML; it is remembered.
+            Leave it empty to read the sources there are.
+        allow_mass_delete: Let this run delete more documents than the limit in params.yaml.
+    """
     started = time.perf_counter()
     with hold_state(connect().project, f"ingest {collection}"):
         listing = sync_sources(collection, source)
@@ -32,10 +41,12 @@ def ingest(
         staged = stage_documents(plan)
         validate_rows(staged)
         result = commit_changes(plan, staged, started)
-        return log_ingest(result)
+        log_ingest(result)
+        announce_ingest(result)
+        return result
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def sync_sources(collection: str, source: str | None) -> list[Document]:
     """List every source of the collection; a folder given on the command line becomes one and is remembered."""
     connections = connect()
@@ -47,7 +58,7 @@ def sync_sources(collection: str, source: str | None) -> list[Document]:
     return listing
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def plan_changes(collection: str, listing: list[Document], allow_mass_delete: bool) -> Plan:
     """Compare the listing with the index; a mass deletion stops here."""
     connections = connect()
@@ -60,7 +71,7 @@ def plan_changes(collection: str, listing: list[Document], allow_mass_delete: bo
     return plan
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def stage_documents(plan: Plan) -> Staged:
     """Parse, split and embed what is new or changed; what cannot be parsed is kept out with its reason."""
     connections = connect()
@@ -71,13 +82,13 @@ def stage_documents(plan: Plan) -> Staged:
     return stage_rows(plan, outcomes, collection, connections.store.schema, connections.embedder)
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def validate_rows(staged: Staged) -> None:
     """Hold the staged rows against their contracts."""
     validate_staged(staged, connect().project.knowledge / "expectations")
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
     """One atomic commit, then the proof that every listed document is in the index or in quarantine."""
     connections = connect()
@@ -86,6 +97,7 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
     history = connections.history
     listed = {step.document.doc_id for step in plan.steps}
     still = {step.document.doc_id for step in plan.steps if step.change == "quarantined"}
+    before = {entry.rejected.doc_id for entry in history.quarantined(plan.collection)}
     history.update_quarantine(plan.collection, rejected=staged.rejected, still=still, listed=listed)
     kept_out = [entry.rejected for entry in history.quarantined(plan.collection)]
     reconcile(collection, plan, kept_out)
@@ -98,6 +110,7 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
         chunks=collection.count_chunks(),
         texts_embedded=staged.texts_embedded,
         quarantine=tuple(kept_out),
+        newly_quarantined=tuple(each.doc_id for each in kept_out if each.doc_id not in before),
         recipe_id=plan.recipe.recipe_id,
         seconds=round(time.perf_counter() - started, 2),
     )

@@ -3,26 +3,45 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
+from prefect.runtime import flow_run
 
+from flows.announce import announce_night
 from flows.check import check
 from flows.connect import connect, hold_state
 from flows.evaluate import evaluate
+from flows.forms import AssistantName
 from flows.ingest import ingest
 from flows.nights import tonight_of, within
 from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.screen import say
+from flows.step import step
 from flows.tracking.runs import tracking
 from flows.tracking.steps import check_metrics, evaluate_metrics, served_models
 from knowledge.errors import ContentError
 from knowledge.history import Night
 
 
-@flow(name="nightly")
-def nightly(assistant: str = "support", night: date | None = None, new_night: bool = False) -> dict[str, Any]:
-    """Refresh what the assistant knows, check what it retrieves, measure how it answers, and say what moved."""
+def run_name() -> str:
+    """A night's run is called by its assistant and date."""
+    given = flow_run.parameters
+    connections = connect()
+    nights = connections.history.nights(given["assistant"])
+    return f"{given['assistant']} {given['night'] or tonight_of(connections, nights)}"
+
+
+@flow(name="nightly", flow_run_name=run_name)
+def nightly(assistant: AssistantName = "support", night: date | None = None, new_night: bool = False) -> dict[str, Any]:
+    """Refresh what the assistant knows, check what it retrieves, measure how it answers, and say what moved.
+
+    An unfinished night is resumed where it stopped; a finished one is read, not run again.
+
+    Args:
+        assistant: Which manifest to run the night of.
+        night: The date the night belongs to; today, or an unfinished night of yesterday, when left empty.
+        new_night: Run a second night on the same date, although one is finished.
+    """
     with hold_state(connect().project, f"nightly {assistant}"):
         tonight = begin_night(assistant, night, new_night)
         return tonight.summary or run_night(tonight)
@@ -35,10 +54,12 @@ def run_night(tonight: Night) -> dict[str, Any]:
         ingested = ingest(collection=collection)
         checked = check(collection=collection)
         evaluated = evaluate_production(tonight, checked)
-    return finish_night(tonight, ingested, checked, evaluated)
+    summary = finish_night(tonight, ingested, checked, evaluated)
+    announce_night(summary)
+    return summary
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def begin_night(assistant: str, night: date | None, new_night: bool) -> Night:
     """The night to run: a new one, an unfinished one to resume, or a finished one to read. Raises ContentError."""
     connections = connect()
@@ -75,7 +96,7 @@ def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult 
     return evaluate(assistant=tonight.assistant)
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def finish_night(
     tonight: Night, ingested: IngestResult, checked: CheckResult, evaluated: EvaluateResult | None
 ) -> dict[str, Any]:

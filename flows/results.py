@@ -11,7 +11,8 @@ from knowledge.record import DocumentCounts, Rejected
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """`version` is the candidate; `quarantine` is everything kept out now."""
+    """`version` is the candidate; `quarantine` is everything kept out now, `newly_quarantined`
+    the documents among it that were not before."""
 
     collection: str
     version: int
@@ -21,6 +22,7 @@ class IngestResult:
     quarantine: tuple[Rejected, ...]
     recipe_id: str
     seconds: float
+    newly_quarantined: tuple[str, ...] = ()
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

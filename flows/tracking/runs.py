@@ -64,6 +64,13 @@ class Tracking:
         if datasets:
             self._client.log_inputs(run_id, [_dataset(name, *content) for name, content in datasets.items()])
 
+    def run_url(self, run_id: str) -> str | None:
+        """Where a person sees a run; None where no MLflow server is used."""
+        if not (self._external or "").startswith("http"):
+            return None
+        experiment = self._client.get_run(run_id).info.experiment_id
+        return f"{self._external}/#/experiments/{experiment}/runs/{run_id}"
+
     def log_file(self, run_id: str, path: Path) -> None:
         """Keep a file with a run."""
         self._client.log_artifact(run_id, str(path))

@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from evals.case import Suite
 from evals.compare import PassRate
 from evals.retrieval import MEASURES, RetrievalQuality
 from flows.connect import connect
 from flows.nights import TONIGHT
 from flows.results import CheckResult, EvaluateResult, IngestResult
+from flows.step import step
 from flows.tracking.runs import tracking
 
 # MLflow's names know no '@': nDCG@10 -> retrieval/ndcg_at_10
 METRIC_NAMES = {name: f"retrieval/{name.lower().replace('@', '_at_')}" for name in MEASURES}
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def log_ingest(result: IngestResult) -> IngestResult:
     """Log an ingest as a child of its night, or as a run of its own."""
     connections = connect()
@@ -52,7 +50,7 @@ def log_ingest(result: IngestResult) -> IngestResult:
     return result
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def log_check(result: CheckResult, quality: RetrievalQuality) -> CheckResult:
     """Log a check as a child of its night, or as a run of its own."""
     run_id = _begin(f"collection {result.collection}", "check")
@@ -74,7 +72,7 @@ def log_check(result: CheckResult, quality: RetrievalQuality) -> CheckResult:
     return result
 
 
-@task(cache_policy=NO_CACHE)
+@step
 def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> EvaluateResult:
     """Log an evaluation as a child of its night, or as a run of its own."""
     connections = connect()
