@@ -12,6 +12,7 @@ from flows.connect import connect, hold_state
 from flows.evaluate import evaluate
 from flows.forms import AssistantName
 from flows.ingest import ingest
+from flows.lost import close_lost_runs
 from flows.nights import tonight_of, within
 from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
@@ -43,6 +44,7 @@ def nightly(assistant: AssistantName = "support", night: date | None = None, new
         new_night: Run a second night on the same date, although one is finished.
     """
     with hold_state(connect().project, f"nightly {assistant}"):
+        close_lost_runs(connect().project)
         tonight = begin_night(assistant, night, new_night)
         return tonight.summary or run_night(tonight)
 

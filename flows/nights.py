@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from flows.connect import Connections
+from flows.running import read_servers
 from knowledge.history import Night
 from knowledge.manifest import read_manifests
 
@@ -75,4 +76,5 @@ def status_of(connections: Connections) -> dict[str, Any]:
         }
         for each in connections.history.pointers()
     ]
-    return {"pointers": pointers, "nights": nights}
+    servers = {name: each.url or "running" for name, each in read_servers(connections.project.state).items()}
+    return {"pointers": pointers, "nights": nights, "servers": servers}

@@ -127,6 +127,8 @@ def _launch(project: Project, name: str, words: list[str], url: str | None) -> S
     # PLUMBLINE_RUN marks servers that end with a run; these outlive it
     environment = {key: value for key, value in os.environ.items() if key != "PLUMBLINE_RUN"}
     environment |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
+    if name == "prefect":
+        environment["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else the UI asks port 4200
     with log.open("ab") as lines:
         process = subprocess.Popen(
             [str(program), *words[1:]],

@@ -99,6 +99,7 @@ def status(content: dict[str, Any]) -> str:
         lines.append(f"Last night   {each['assistant']} {each['night']}: {end}")
         if each["report"]:
             lines.append(f"Report       {each['report']}")
+    lines += [f"Server       {name}: {where}" for name, where in content["servers"].items()]
     return "\n".join(lines) or "Nothing has run yet. `make nightly` runs the first night."
 
 

@@ -1,11 +1,47 @@
 """The small real things that tests stand on: files, a store, and an ingestion without its worker processes."""
 
+import getpass
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from knowledge.digest import file_sha
 from knowledge.record import Document
+
+INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None) or shutil.which(
+    "initdb"
+)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The `user@host:port` of a real PostgreSQL server, where one is installed; elsewhere the suite says it is not."""
+    if INITDB is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # pytest's own are closed to the server's user
+    own = [] if getpass.getuser() != "root" else ["runuser", "-u", "postgres", "--"]  # the server refuses root
+    if own:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    control = [*own, str(Path(INITDB).parent / "pg_ctl"), "-D", str(folder / "cluster"), "-w"]
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    initdb = [*own, str(INITDB), "-D", str(folder / "cluster"), "-A", "trust", "-U", "night"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
+    start = [*control, "-o", options, "-l", str(folder / "log"), "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+    try:
+        yield f"night@127.0.0.1:{port}"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

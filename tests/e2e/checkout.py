@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from flows.cli import main
 
+OURS = ("PLUMBLINE", "MLFLOW", "PREFECT")  # what would lead a command elsewhere
 ROOT = Path(__file__).parents[2]
 PLUMBLINE = str(Path(sys.executable).parent / "plumbline")
 
@@ -37,7 +38,7 @@ class Checkout:
     folder: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLUMBLINE", "MLFLOW"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**kept, "PATH": path, "COLUMNS": "120", **more}
 
@@ -109,6 +110,16 @@ def _signals_kept() -> Iterator[None]:
 def assert_quiet(screen: str) -> None:
     for ugly in ("Traceback", "Warning", "WARN", "ERROR", "INFO", "telemetry", "\r"):
         assert ugly not in screen, screen
+
+
+def copy_everything(folder: Path) -> Checkout:
+    """The whole checkout, code included: a server that imports flows finds them in the folder it stands in."""
+    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    for name in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return Checkout(folder)
 
 
 def copy_project(folder: Path) -> Checkout:

@@ -1,13 +1,7 @@
-"""The state database on a real PostgreSQL server, where one is installed; elsewhere the suite says that it is not."""
+"""The state database on a real PostgreSQL server."""
 
-import getpass
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,35 +11,12 @@ from knowledge import tables
 from knowledge.history import History
 from knowledge.record import Rejected
 
-INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None) or shutil.which(
-    "initdb"
-)
-
 
 @pytest.fixture(scope="module")
-def history() -> Iterator[History]:
-    if INITDB is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # pytest's own are closed to the server's user
-    own = [] if getpass.getuser() != "root" else ["runuser", "-u", "postgres", "--"]  # the server refuses root
-    if own:
-        shutil.chown(folder, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    control = [*own, str(Path(INITDB).parent / "pg_ctl"), "-D", str(folder / "cluster"), "-w"]
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    initdb = [*own, str(INITDB), "-D", str(folder / "cluster"), "-A", "trust", "-U", "night"]
-    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
-    start = [*control, "-o", options, "-l", str(folder / "log"), "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
-    opened = History(f"postgresql+psycopg://night@127.0.0.1:{port}/postgres")
-    try:
-        yield opened
-    finally:
-        opened.engine.dispose()
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
-        shutil.rmtree(folder)
+def history(postgresql: str) -> Iterator[History]:
+    opened = History(f"postgresql+psycopg://{postgresql}/postgres")
+    yield opened
+    opened.engine.dispose()
 
 
 def test_the_migrations_make_the_tables_the_code_knows(history: History) -> None:
