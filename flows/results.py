@@ -10,8 +10,18 @@ from knowledge.record import DocumentCounts, Rejected
 
 
 @dataclass(frozen=True, slots=True)
+class CorpusResult:
+    """How many documents are kept under which revision; `unsent` says why the remote has not got them."""
+
+    documents: int
+    copied: int
+    revision: str
+    unsent: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestResult:
-    """`version` is the candidate; `quarantine` is everything kept out now."""
+    """`version` is the candidate; `quarantine` is everything kept out now; `corpus` is what DVC keeps, if anything."""
 
     collection: str
     version: int
@@ -21,6 +31,7 @@ class IngestResult:
     quarantine: tuple[Rejected, ...]
     recipe_id: str
     seconds: float
+    corpus: CorpusResult | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
