@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from flows import lookups, summaries
+from flows.corpus import corpus
 from flows.doors import COULD_NOT_RUN, FAILED, GOOD, INTERRUPTED, STOPPED, json_option, open_flow, report_only, show
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
@@ -121,7 +122,7 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine):
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus):
     cli.add_command(command)
 
 

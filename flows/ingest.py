@@ -1,17 +1,23 @@
 """The flow `ingest`: bring a collection up to date with its sources."""
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from prefect import flow
 
 from flows.announce import announce_ingest
-from flows.connect import connect, hold_state
+from flows.connect import Connections, connect, hold_state
 from flows.forms import CollectionName
-from flows.results import IngestResult
+from flows.nights import TONIGHT, night_or_now
+from flows.results import CorpusResult, IngestResult
 from flows.screen import say, watch
+from flows.snapshots import Kept, keep_documents, push_documents, revision
 from flows.step import step
 from flows.tracking.steps import log_ingest
+from knowledge.errors import CorpusError
 from knowledge.record import Document
+from knowledge.snapshot import Snapshot, read_snapshots, record_snapshot
 from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
 from pipelines.ingestion.embed import Staged, stage_rows
 from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
@@ -38,9 +44,11 @@ def ingest(
     with hold_state(connect().project, f"ingest {collection}"):
         listing = sync_sources(collection, source)
         plan = plan_changes(collection, listing, allow_mass_delete)
+        kept = keep_corpus(plan)
         staged = stage_documents(plan)
         validate_rows(staged)
-        result = commit_changes(plan, staged, started)
+        committed = commit_changes(plan, staged, started)
+        result = take_snapshot(committed, kept)
         log_ingest(result)
         announce_ingest(result)
         return result
@@ -69,6 +77,23 @@ def plan_changes(collection: str, listing: list[Document], allow_mass_delete: bo
     if not allow_mass_delete:
         refuse_mass_delete(plan, indexed, connections.settings.mass_delete)
     return plan
+
+
+@step
+def keep_corpus(plan: Plan) -> Kept | None:
+    """Keep the documents of versioned sources in the corpus; None where no source is versioned.
+
+    It follows the plan, so that a run that is refused for its deletions leaves the kept corpus alone.
+    """
+    connections = connect()
+    versioned = {source.name for source in connections.sources(plan.collection) if source.versioned}
+    if not versioned:
+        return None
+    documents = [step.document for step in plan.steps if step.document.source in versioned]
+    kept = keep_documents(connections.project, plan.collection, documents)
+    for left in kept.left_out:
+        say(f"ingest: {left.doc_id} is not kept in the corpus: {left.detail}")
+    return kept
 
 
 @step
@@ -114,3 +139,39 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
         recipe_id=plan.recipe.recipe_id,
         seconds=round(time.perf_counter() - started, 2),
     )
+
+
+@step
+def take_snapshot(result: IngestResult, kept: Kept | None) -> IngestResult:
+    """Record which documents the version was made from; in a night, also send them to the remote there may be.
+
+    A remote that cannot be reached is told and does not stop the night: the next one sends what is missing.
+    """
+    connections = connect()
+    made = Snapshot(
+        collection=result.collection,
+        night=night_or_now(connections),
+        version=result.version,
+        recipe_id=result.recipe_id,
+        documents=kept.documents if kept else 0,
+        chunks=result.chunks,
+        corpus=kept.text if kept else None,
+        made_at=datetime.now(UTC),
+    )
+    record_snapshot(connections.history, made)
+    if kept is None:
+        return result
+    unsent = send_corpus(connections, result.collection) if TONIGHT.get() else None
+    corpus = CorpusResult(kept.documents, kept.copied, revision(kept.text), unsent)
+    return replace(result, corpus=corpus)
+
+
+def send_corpus(connections: Connections, collection: str) -> str | None:
+    """Send every snapshot that the remote has not got; why not, when that failed."""
+    snapshots = read_snapshots(connections.history, collection)
+    try:
+        push_documents(connections.project, [each.corpus for each in snapshots if each.corpus])
+    except CorpusError as problem:
+        say(f"ingest: {problem}")
+        return str(problem)
+    return None

@@ -35,6 +35,19 @@ class AlarmSettings(Content):
     missed_after_minutes: float = Field(default=60.0, ge=0.2)
 
 
+class CorpusSettings(Content):
+    """Where every night's documents are sent as well: a DVC remote, as an URL or a path. None: they stay here."""
+
+    remote: str | None = Field(default=None, min_length=1)
+
+    @field_validator("remote")
+    @classmethod
+    def _holds_no_login(cls, remote: str | None) -> str | None:
+        if remote and urlsplit(remote).password:
+            raise ValueError("a password would be shown with every error; give it to DVC's own config or environment")
+        return remote
+
+
 class Settings(Content):
     """`params.yaml`: each step's settings stand beside that step and are composed here."""
 
@@ -44,6 +57,7 @@ class Settings(Content):
     mass_delete: DeleteLimits = DeleteLimits()
     servers: ServerSettings = ServerSettings()
     alarms: AlarmSettings = AlarmSettings()
+    corpus: CorpusSettings = CorpusSettings()
     baseline_nights: int = Field(default=10, ge=3, le=100)
     min_free_mb: float = Field(default=300.0, ge=0)
 

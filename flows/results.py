@@ -10,9 +10,21 @@ from knowledge.record import DocumentCounts, Rejected
 
 
 @dataclass(frozen=True, slots=True)
+class CorpusResult:
+    """How many documents are kept under which revision; `unsent` says why the remote has not got them."""
+
+    documents: int
+    copied: int
+    revision: str
+    unsent: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestResult:
-    """`version` is the candidate; `quarantine` is everything kept out now, `newly_quarantined`
-    the documents among it that were not before."""
+    """`version` is the candidate; `corpus` is what DVC keeps, if anything.
+
+    `quarantine` is everything kept out now, `newly_quarantined` the documents among it that were not before.
+    """
 
     collection: str
     version: int
@@ -23,6 +35,7 @@ class IngestResult:
     recipe_id: str
     seconds: float
     newly_quarantined: tuple[str, ...] = ()
+    corpus: CorpusResult | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

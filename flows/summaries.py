@@ -12,6 +12,9 @@ def ingest(row: dict[str, Any]) -> str:
         f"Documents    {done}",
         f"Chunks       {row['chunks']}, {row['texts_embedded']} texts embedded",
     ]
+    if corpus := row["corpus"]:
+        lines.append(f"Corpus       {corpus['documents']} documents kept, revision {corpus['revision'][:12]}")
+        lines += [f"Unsent       {corpus['unsent']}"] if corpus["unsent"] else []
     lines += [f"Quarantine   {each['doc_id']}: {each['reason']} ({each['detail']})" for each in row["quarantine"]]
     return "\n".join(lines)
 
@@ -130,3 +133,18 @@ def up(content: dict[str, Any]) -> str:
 def down(content: dict[str, Any]) -> str:
     """What was stopped."""
     return f"Stopped      {', '.join(content['stopped']) or 'nothing: no server of this state folder was running'}"
+
+
+def snapshots(content: dict[str, Any]) -> str:
+    """The nights of a collection and what is kept of them."""
+    lines = [
+        f"{each['night']:<27}version {each['version']:<5}{each['documents']} documents, "
+        + (f"revision {each['revision'][:12]}" if each["revision"] else "not kept: no source is versioned")
+        for each in content["snapshots"]
+    ]
+    return "\n".join(lines) or f"No night of collection '{content['collection']}' is kept yet."
+
+
+def restored(content: dict[str, Any]) -> str:
+    """What came back, and where it is."""
+    return f"Restored     {content['documents']} documents of night {content['night']} to {content['folder']}"

@@ -35,3 +35,7 @@ class ReconciliationError(PlumblineError):
 
 class StateError(PlumblineError):
     """The state folder or the state database cannot be used now."""
+
+
+class CorpusError(PlumblineError):
+    """The kept documents cannot be kept, sent or brought back."""

@@ -148,6 +148,9 @@ def test_a_folder_without_yaml_becomes_a_collection(
     assert "none serves yet" in checkout.error("search", "opening", "--collection", "mine")
     said = checkout.json("check", "--collection", "mine")
     assert (said["verdict"], said["production_version"]) == ("not enough evidence", first["version"])
+    (row,) = checkout.json("corpus", "list", "--collection", "mine")["snapshots"]
+    assert (row["version"], row["revision"]) == (first["version"], None)
+    assert "`versioned: true`" in checkout.error("corpus", "restore", row["night"], "--collection", "mine")
     again = checkout.json("ingest", "--collection", "mine")
     assert (again["documents"]["unchanged"], again["version"]) == (1, first["version"])
     found = checkout.json("search", "when does it open", "--collection", "mine")["passages"]
