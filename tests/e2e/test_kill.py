@@ -57,8 +57,8 @@ def test_a_killed_night_goes_on_and_ends_whole(checkout: Checkout, reached: list
         assert connection.execute("select count(*) from result").fetchone() == (len(cases),)
         assert connection.execute("select count(*) from audit where action = 'move pointer'").fetchone() == (1,)
     with closing(sqlite3.connect(checkout.folder / "state/prefect/prefect.db")) as connection:
-        states = connection.execute("select state_type, count(*) from flow_run group by 1").fetchall()
-    assert dict(states) == {"COMPLETED": 4, "CRASHED": dict(states).get("CRASHED", 0)}, "a killed run is still running"
+        states = {state for (state,) in connection.execute("select distinct state_type from flow_run")}
+    assert states == {"COMPLETED", "CRASHED"}, "a killed run is still running"
     assert not _servers_of(checkout)
 
 

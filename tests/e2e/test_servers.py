@@ -187,19 +187,16 @@ def test_a_night_runs_from_the_button_in_the_browser(up: Up) -> None:
         page.goto(f"{up.prefect}/runs/flow-run/{run['id']}")
         wait_for(lambda: up.api(f"/flow_runs/{run['id']}")["state"]["type"] in ENDED, 180)
         page.reload()
-        page.get_by_text("Task Runs", exact=True).wait_for()
+        page.get_by_text("Artifacts", exact=True).first.wait_for()
         page.wait_for_timeout(2000)  # the graph of the run is drawn, not written
         page.screenshot(path=SHOTS / "prefect-run.png")
-        page.get_by_text("Task Runs", exact=True).click()
-        page.get_by_text("begin night").first.wait_for()
-        page.get_by_text("Artifacts", exact=True).click()
-        page.get_by_text("night-support").first.wait_for()
-        page.screenshot(path=SHOTS / "prefect-artifacts.png")
-        page.goto(f"{up.prefect}/artifacts/key/night-support")
-        page.get_by_text("Night", exact=False).first.wait_for()
+        page.get_by_text("Artifacts", exact=True).first.click()
+        page.get_by_role("link", name="night-support").click()
+        page.get_by_text("baseline 1 of 10").first.wait_for()
         page.screenshot(path=SHOTS / "prefect-summary.png")
-        page.goto(f"{up.prefect}/artifacts/key/quarantine-support")
+        page.goto(f"{up.prefect}/artifacts/artifact/{_artifact(up, 'quarantine-support')}")
         page.get_by_text("trust/archive-2019-audit.pdf").first.wait_for()
+        page.screenshot(path=SHOTS / "prefect-quarantine.png")
         browser.close()
     finished = up.api(f"/flow_runs/{run['id']}")
     assert finished["state"]["type"] == "COMPLETED"
@@ -287,3 +284,7 @@ def _nightly_run(up: Up) -> dict[str, Any] | None:
     wanted = {"flow_runs": {"tags": {"all_": ["night"]}}}
     found = [each for each in up.api("/flow_runs/filter", wanted) if each["state_type"] != "SCHEDULED"]
     return found[0] if found else None
+
+
+def _artifact(up: Up, key: str) -> str:
+    return next(each["id"] for each in up.api("/artifacts/filter", {"limit": 200}) if each["key"] == key)
