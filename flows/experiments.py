@@ -48,8 +48,12 @@ def write_answers(folder: Path, result: EvaluateResult) -> None:
     rates = _under("pass_rate", evaluate_metrics(result))
     _write_json(folder / "answers.json", {"pass_rate": rates, "cases": result.scores["all"].cases})
     _write_csv(folder / "kinds.csv", [{"kind": kind, "pass_rate": rate} for kind, rate in rates.items()])
-    names = ("suite", "case", "kind", "passed", "outcome")
-    _write_csv(folder / "cases.csv", [{name: row[name] for name in names} for row in result.cases])
+    cases = [{"case": row["case"], "kind": row["kind"], "passed": _score(row["passed"])} for row in result.cases]
+    _write_csv(folder / "cases.csv", cases)
+
+
+def _score(passed: bool | None) -> int | str:
+    return "" if passed is None else int(passed)  # empty: not graded
 
 
 def _under(family: str, metrics: Mapping[str, float | None]) -> dict[str, float]:

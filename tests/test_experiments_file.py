@@ -46,6 +46,10 @@ def test_every_setting_that_shapes_a_row_is_a_parameter():
     assert set(STAGES["ingest"]["params"]) == {"parsing", "splitting"} <= set(Settings.model_fields)
 
 
+def test_every_out_is_a_metric_or_a_plot_as_dvc_keeps_no_run_of_a_stage_with_another_out_in_git():
+    assert [name for name, stage in STAGES.items() if "outs" in stage] == []
+
+
 def test_no_out_is_a_state_folder_and_all_stand_in_git():
     families = [
         each for stage in STAGES.values() for kind in ("outs", "metrics", "plots") for each in stage.get(kind, [])
