@@ -98,6 +98,7 @@ def decide(
         production_version=production,
         moved=moved,
         seconds=round(time.perf_counter() - started, 2),
+        per_query=quality.per_query,
     )
 
 

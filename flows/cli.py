@@ -10,9 +10,20 @@ from typing import Any, NoReturn
 
 import click
 
-from flows import lookups, summaries
+from flows import experiments, lookups, summaries
 from flows.corpus import corpus
-from flows.doors import COULD_NOT_RUN, FAILED, GOOD, INTERRUPTED, STOPPED, json_option, open_flow, report_only, show
+from flows.doors import (
+    COULD_NOT_RUN,
+    FAILED,
+    GOOD,
+    INTERRUPTED,
+    STOPPED,
+    json_option,
+    open_flow,
+    report_only,
+    results_to,
+    show,
+)
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
 
@@ -57,24 +68,38 @@ def _finished(assistant: str, night: date | None) -> dict[str, Any] | None:
 @click.option("--collection", default="support", show_default=True)
 @click.option("--source", metavar="DIR", help="A folder of documents, without writing YAML; it is remembered.")
 @click.option("--allow-mass-delete", is_flag=True, help="Let this run delete more documents than the limit.")
+@results_to
 @report_only
 @json_option
-def ingest(collection: str, source: str | None, allow_mass_delete: bool, report_only: bool, as_json: bool) -> int:
+def ingest(
+    *,
+    collection: str,
+    source: str | None,
+    allow_mass_delete: bool,
+    results_to: Path | None,
+    report_only: bool,
+    as_json: bool,
+) -> int:
     """Bring a collection up to date with its sources; the new version is a candidate."""
     result = open_flow("ingest", lambda to: to.find_sources(collection, given=source))(
         collection=collection, source=source, allow_mass_delete=allow_mass_delete
     )
+    if results_to:
+        experiments.write_index(results_to, result)
     show(result.as_row(), summaries.ingest, as_json)
     return GOOD
 
 
 @cli.command()
 @click.option("--collection", default="support", show_default=True)
+@results_to
 @report_only
 @json_option
-def check(collection: str, report_only: bool, as_json: bool) -> int:
+def check(collection: str, results_to: Path | None, report_only: bool, as_json: bool) -> int:
     """Measure freshness and retrieval of the candidate; let it serve when the floors hold."""
     result = open_flow("check", lambda to: to.store.open(collection))(collection=collection)
+    if results_to:
+        experiments.write_retrieval(results_to, result)
     show(result.as_row(), summaries.check, as_json)
     return FAILED if result.verdict == "fail" and not report_only else GOOD
 
@@ -82,13 +107,25 @@ def check(collection: str, report_only: bool, as_json: bool) -> int:
 @cli.command()
 @click.option("--assistant", default="support", show_default=True)
 @click.option("--suite", "suites", multiple=True, metavar="S", help="Only this suite; repeat for more.")
+@click.option("--candidate", is_flag=True, help="Ask the newest version, whether it serves or not.")
+@results_to
 @report_only
 @json_option
-def evaluate(assistant: str, suites: tuple[str, ...], report_only: bool, as_json: bool) -> int:
+def evaluate(
+    *,
+    assistant: str,
+    suites: tuple[str, ...],
+    candidate: bool,
+    results_to: Path | None,
+    report_only: bool,
+    as_json: bool,
+) -> int:
     """Put every case to the assistant and grade the answers, outside of any night."""
-    result = open_flow("evaluate", lambda to: to.serving(to.manifest(assistant).collection))(
-        assistant=assistant, suites=list(suites) or None
+    result = open_flow("evaluate", lambda to: to.asked(to.manifest(assistant).collection, candidate=candidate))(
+        assistant=assistant, suites=list(suites) or None, candidate=candidate
     )
+    if results_to:
+        experiments.write_answers(results_to, result)
     show(result.as_row(), summaries.evaluate, as_json)
     return GOOD
 

@@ -138,6 +138,10 @@ class Connections:
                 return pointer.versions[collection]
         return None
 
+    def asked(self, collection: str, *, candidate: bool) -> "Collection":
+        """The collection at the version an evaluation asks: what serves, or the newest. Raises CollectionError."""
+        return self.store.open(collection) if candidate else self.serving(collection)
+
     def serving(self, collection: str) -> "Collection":
         """The collection at the version that serves. Raises CollectionError."""
         latest = self.store.open(collection)

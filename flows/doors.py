@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -19,6 +20,12 @@ GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 report_only = click.option("--report-only", is_flag=True, help="Exit 0 also when a gate failed.")
+results_to = click.option(
+    "--results-to",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write what an experiment compares into DIR, as JSON and CSV.",
+)
 as_option = click.option(
     "--as", "groups", multiple=True, metavar="GROUP", help="A group of the reader; repeat for more."
 )

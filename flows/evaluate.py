@@ -39,16 +39,18 @@ class Exam:
 def evaluate(
     assistant: AssistantName = "support",
     suites: list[SuiteName] | None = None,
+    candidate: bool = False,
 ) -> EvaluateResult:
     """Ask every case, grade the answers, and compare them with the last night.
 
     Args:
-        assistant: Which manifest to evaluate, on the version that serves.
+        assistant: Which manifest to evaluate.
         suites: Only these suites of the assistant; all of them when left empty.
+        candidate: Ask the newest version instead of the one that serves.
     """
     started = time.perf_counter()
     with hold_state(connect().project, f"evaluate {assistant}"):
-        exam = prepare_exam(assistant, suites)
+        exam = prepare_exam(assistant, suites, candidate)
         calls = answer_cases(exam)
         result = compare_nights(exam, calls, started)
         log_evaluate(result, exam.suites)
@@ -57,8 +59,8 @@ def evaluate(
 
 
 @step
-def prepare_exam(assistant: str, suites: list[str] | None) -> Exam:
-    """Read the manifest and its suites, and find the version that serves. Outside a night the time is its name."""
+def prepare_exam(assistant: str, suites: list[str] | None, candidate: bool) -> Exam:
+    """Read the manifest and its suites, and find the version to ask. Outside a night the time is its name."""
     connections = connect()
     manifest = connections.manifest(assistant)
     for name in suites or ():
@@ -70,7 +72,7 @@ def prepare_exam(assistant: str, suites: list[str] | None) -> Exam:
         assistant=assistant,
         night=night_or_now(connections),
         release=connections.release(manifest),
-        collection_version=connections.serving(manifest.collection).version,
+        collection_version=connections.asked(manifest.collection, candidate=candidate).version,
         suites=tuple(read_suite(connections.project.evals / "suites", name) for name in suites or manifest.suites),
     )
 

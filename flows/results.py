@@ -44,7 +44,7 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`production_version` is what serves now; `moved` says whether this check moved it."""
+    """`production_version` is what serves now; `moved` says whether this check moved it. per_query: by query id."""
 
     collection: str
     version: int
@@ -57,10 +57,12 @@ class CheckResult:
     production_version: int | None
     moved: bool
     seconds: float
+    per_query: dict[str, dict[str, float]]
 
     def as_row(self) -> dict[str, Any]:
-        """The result as plain JSON values."""
+        """The result as plain JSON values, without the scores of each query."""
         row = asdict(self)
+        del row["per_query"]
         row["freshness"] = [{**asdict(each), "met": each.met} for each in self.freshness]
         return row
 

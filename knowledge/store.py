@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from lancedb.index import FTS
 from lancedb.query import MatchQuery
 
+from knowledge.digest import digest
 from knowledge.errors import CollectionError
 from knowledge.record import Hit, IndexedDocument, Recipe
 from knowledge.source import PUBLIC, check_group
@@ -115,6 +116,16 @@ class Collection:
         """All ids, as stored: a doubled one stands twice."""
         ids: list[str] = self._columns(["chunk_id"])["chunk_id"].to_pylist()
         return ids
+
+    def lengths(self) -> list[int]:
+        """Tokens of every passage."""
+        tokens: list[int] = self._columns(["tokens"])["tokens"].to_pylist()
+        return tokens
+
+    def content_digest(self) -> str:
+        """Names exactly these passages: the same whenever, at whatever version and in whatever order they were put."""
+        columns = ["chunk_id", "doc_sha", "parse_id", "split_id", "embed_id", "title", "text_sha", "groups"]
+        return digest(self._columns(columns).sort_by("chunk_id").to_pylist())
 
     def search(self, question: Question, *, limit: int) -> list[Hit]:
         """The best passages the reader may see, best first.
