@@ -10,7 +10,7 @@ from flows.results import IngestResult
 from flows.screen import say, watch
 from flows.tracking.steps import log_ingest
 from knowledge.record import Document
-from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
+from pipelines.ingestion.commit import commit_rows, final_counts, named_changes, reconcile
 from pipelines.ingestion.embed import Staged, stage_rows
 from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
 from pipelines.ingestion.sync import list_documents
@@ -100,4 +100,5 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
         quarantine=tuple(kept_out),
         recipe_id=plan.recipe.recipe_id,
         seconds=round(time.perf_counter() - started, 2),
+        changes=named_changes(plan, staged.rejected),
     )

@@ -1,6 +1,6 @@
 """What each flow says when it is done: frozen, and plain JSON at the doors."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evals.compare import Comparison, PassRate, Verdict
@@ -11,7 +11,7 @@ from knowledge.record import DocumentCounts, Rejected
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """`version` is the candidate; `quarantine` is everything kept out now."""
+    """`version` is the candidate; `quarantine` is everything kept out now; `changes` names documents by change."""
 
     collection: str
     version: int
@@ -21,6 +21,7 @@ class IngestResult:
     quarantine: tuple[Rejected, ...]
     recipe_id: str
     seconds: float
+    changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -29,7 +30,10 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`production_version` is what serves now; `moved` says whether this check moved it."""
+    """`production_version` is what serves now; `moved` says whether this check moved it.
+
+    `per_query` is nDCG@10 by id of the labelled query.
+    """
 
     collection: str
     version: int
@@ -42,6 +46,7 @@ class CheckResult:
     production_version: int | None
     moved: bool
     seconds: float
+    per_query: dict[str, float] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -52,7 +57,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateResult:
-    """`scores` by kind of case; `cases` lists those that failed; nothing is paid for in this version."""
+    """`scores` by kind of case; `cases` has a row for each; `flips` has both nights' answers of those that flipped.
+
+    Nothing is paid for in this version.
+    """
 
     assistant: str
     night: str
@@ -66,6 +74,7 @@ class EvaluateResult:
     cost_usd: float
     calls: dict[str, int]
     seconds: float
+    flips: tuple[dict[str, Any], ...] = ()
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
