@@ -98,7 +98,7 @@ def decide(
         production_version=production,
         moved=moved,
         seconds=round(time.perf_counter() - started, 2),
-        per_query=quality.per_query,
+        per_query={query: round(scores["nDCG@10"], 4) for query, scores in quality.per_query.items()},
     )
 
 

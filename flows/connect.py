@@ -124,6 +124,16 @@ class Connections:
         policy = self.policy(manifest).model_dump(mode="json")
         return digest([manifest.manifest_digest, policy, self.recipe.recipe_id, GRADER_VERSIONS])
 
+    def release_parts(self, manifest: Manifest) -> dict[str, str]:
+        """The parts of a release, each with a digest of its own; `manifest` stands for all of it but the prompt."""
+        return {
+            "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"})),
+            "prompt": manifest.prompt_digest,
+            "policy": digest(self.policy(manifest).model_dump(mode="json")),
+            "recipe": self.recipe.recipe_id,
+            "graders": digest(GRADER_VERSIONS),
+        }
+
     def holders(self, collection: str) -> dict[str, str]:
         """Whose pointers name a collection, with their releases: its assistants, or the collection itself."""
         manifests = read_manifests(self.project.knowledge / "manifests")

@@ -1,6 +1,7 @@
 """The flow `evaluate`: put every case to the assistant, grade the answers, compare with the night before."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -140,6 +141,8 @@ def compare_nights(exam: Exam, calls: dict[str, int], started: float) -> Evaluat
     wanted = {_wanted(exam, suite.suite, case) for suite in exam.suites for case in suite.cases}
     rows = [row for row in connections.history.results(exam.assistant, exam.night) if _key(row) in wanted]
     results = [_result(row) for row in rows]
+    before = _last_night(connections, exam)
+    comparison = compare(results, [_result(row) for row in before.rows], before.night) if before else None
     return EvaluateResult(
         assistant=exam.assistant,
         night=exam.night,
@@ -147,22 +150,43 @@ def compare_nights(exam: Exam, calls: dict[str, int], started: float) -> Evaluat
         collection_version=exam.collection_version,
         scores=pass_rates(results),
         cases=tuple(_case_row(row) for row in rows),
-        comparison=_since_last_night(connections, exam, results),
+        comparison=comparison,
         verdict="not enough evidence",
         verdict_reason=_baseline(connections, exam),
         cost_usd=round(sum(row["cost_usd"] for row in rows), 6),
         calls=calls,
         seconds=round(time.perf_counter() - started, 2),
+        flips=tuple(_flips(comparison, rows, before.rows)) if before and comparison else (),
     )
 
 
-def _since_last_night(connections: Connections, exam: Exam, results: list[Result]) -> Comparison | None:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The results of a finished night, as they were recorded."""
+
+    night: str
+    rows: list[dict[str, Any]]
+
+
+def _last_night(connections: Connections, exam: Exam) -> Recorded | None:
     nights = connections.history.nights(exam.assistant)
-    before = [each for each in nights if each.status == "finished" and each.name != exam.night]
-    if not before:
-        return None
-    last = before[-1]
-    return compare(results, [_result(row) for row in connections.history.results(exam.assistant, last.name)], last.name)
+    before = [each.name for each in nights if each.status == "finished" and each.name != exam.night]
+    return Recorded(before[-1], connections.history.results(exam.assistant, before[-1])) if before else None
+
+
+def _flips(
+    comparison: Comparison, tonight: list[dict[str, Any]], before: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Both nights' answers of each case that was lost or gained, the lost ones first."""
+    now, then = ({f"{row['suite']}/{row['case_id']}": _case_row(row) for row in rows} for rows in (tonight, before))
+    for flip, names in (("lost", comparison.lost), ("gained", comparison.gained)):
+        for name in names:
+            row = {key: now[name][key] for key in ("suite", "case", "kind", "question")}
+            answers = {
+                when: {key: each[key] for key in ("outcome", "answer", "cited", "failed")}
+                for when, each in (("before", then[name]), ("after", now[name]))
+            }
+            yield {**row, "flip": flip, **answers}
 
 
 def _baseline(connections: Connections, exam: Exam) -> str:

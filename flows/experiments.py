@@ -38,7 +38,9 @@ def write_retrieval(folder: Path, result: CheckResult) -> None:
     means = _under("retrieval", check_metrics(result))
     counts = {"queries": result.queries, "stale_queries": len(result.stale_queries)}
     _write_json(folder / "retrieval.json", {"retrieval": {**means, **counts}})
-    _write_csv(folder / "queries.csv", [{"query": name, **result.per_query[name]} for name in sorted(result.per_query)])
+    _write_csv(
+        folder / "queries.csv", [{"query": name, "nDCG@10": value} for name, value in sorted(result.per_query.items())]
+    )
 
 
 def write_answers(folder: Path, result: EvaluateResult) -> None:

@@ -18,7 +18,7 @@ from flows.tracking.steps import log_ingest
 from knowledge.errors import CorpusError
 from knowledge.record import Document
 from knowledge.snapshot import Snapshot, read_snapshots, record_snapshot
-from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
+from pipelines.ingestion.commit import commit_rows, final_counts, named_changes, reconcile
 from pipelines.ingestion.embed import Staged, stage_rows
 from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
 from pipelines.ingestion.sync import list_documents
@@ -138,6 +138,7 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
         newly_quarantined=tuple(each.doc_id for each in kept_out if each.doc_id not in before),
         recipe_id=plan.recipe.recipe_id,
         seconds=round(time.perf_counter() - started, 2),
+        changes=named_changes(plan, staged.rejected),
     )
 
 

@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.announce import announce_night
+from flows.changes import what_changed
 from flows.check import check
 from flows.connect import connect, hold_state
 from flows.evaluate import evaluate
@@ -105,8 +106,11 @@ def finish_night(
     """Write the report, log the night, and close it."""
     connections = connect()
     before = [each for each in connections.history.nights(tonight.assistant) if each.status == "finished"]
+    said = [each.summary for each in before if each.summary]
     summary = summarise(tonight, ingested, checked, evaluated)
-    report = write_report(connections.project, summary, [each.summary for each in before if each.summary])
+    summary["release_parts"] = connections.release_parts(connections.manifest(tonight.assistant))
+    summary["changed"] = what_changed(summary, said[-1] if said else None)
+    report = write_report(connections.project, summary, said)
     summary["report"] = str(report)
     if run_id := tonight.mlflow_run_id:
         figures = {**check_metrics(checked), **(evaluate_metrics(evaluated) if evaluated else {})}

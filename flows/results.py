@@ -1,6 +1,6 @@
 """What each flow says when it is done: frozen, and plain JSON at the doors."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evals.compare import Comparison, PassRate, Verdict
@@ -21,7 +21,7 @@ class CorpusResult:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """`version` is the candidate; `corpus` is what DVC keeps, if anything.
+    """`version` is the candidate; `changes` names documents by change; `corpus` is what DVC keeps, if anything.
 
     `quarantine` is everything kept out now, `newly_quarantined` the documents among it that were not before.
     """
@@ -36,6 +36,7 @@ class IngestResult:
     seconds: float
     newly_quarantined: tuple[str, ...] = ()
     corpus: CorpusResult | None = None
+    changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -44,7 +45,10 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`production_version` is what serves now; `moved` says whether this check moved it. per_query: by query id."""
+    """`production_version` is what serves now; `moved` says whether this check moved it.
+
+    `per_query` is nDCG@10 by id of the labelled query.
+    """
 
     collection: str
     version: int
@@ -57,19 +61,21 @@ class CheckResult:
     production_version: int | None
     moved: bool
     seconds: float
-    per_query: dict[str, dict[str, float]]
+    per_query: dict[str, float] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
-        """The result as plain JSON values, without the scores of each query."""
+        """The result as plain JSON values."""
         row = asdict(self)
-        del row["per_query"]
         row["freshness"] = [{**asdict(each), "met": each.met} for each in self.freshness]
         return row
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateResult:
-    """`scores` by kind of case; `cases` lists those that failed; nothing is paid for in this version."""
+    """`scores` by kind of case; `cases` has a row for each; `flips` has both nights' answers of those that flipped.
+
+    Nothing is paid for in this version.
+    """
 
     assistant: str
     night: str
@@ -83,6 +89,7 @@ class EvaluateResult:
     cost_usd: float
     calls: dict[str, int]
     seconds: float
+    flips: tuple[dict[str, Any], ...] = ()
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

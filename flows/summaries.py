@@ -62,6 +62,7 @@ def night(row: dict[str, Any]) -> str:
     """The whole night."""
     parts = [
         f"Night        {row['night']} of '{row['assistant']}'",
+        *([f"Changed      {row['changed']}"] if "changed" in row else []),
         ingest(row["ingest"]),
         check(row["check"]),
     ]

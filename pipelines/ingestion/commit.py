@@ -9,6 +9,7 @@ from pipelines.ingestion.embed import Staged
 from pipelines.ingestion.plan import Plan
 
 CANDIDATE = "candidate"
+NAMED = 50  # documents named by kind of change; the counts tell of all
 
 
 def commit_rows(collection: Collection, plan: Plan, staged: Staged) -> int:
@@ -58,3 +59,15 @@ def final_counts(plan: Plan, rejected: Iterable[Rejected]) -> DocumentCounts:
     for step in plan.steps:
         counts["quarantined" if step.document.doc_id in out else step.change] += 1
     return DocumentCounts(deleted=len(plan.deleted), **counts)
+
+
+def named_changes(plan: Plan, rejected: Iterable[Rejected]) -> dict[str, tuple[str, ...]]:
+    """The documents behind the counts, by change; a renamed or copied one with the name it took its rows from."""
+    out = {item.doc_id for item in rejected}
+    names: dict[str, list[str]] = {change: [] for change in ("added", "changed", "renamed", "copied")}
+    for step in plan.steps:
+        if step.change in names and step.document.doc_id not in out:
+            taken = f"{step.reuse} -> " if step.change in ("renamed", "copied") else ""
+            names[step.change].append(f"{taken}{step.document.doc_id}")
+    names["deleted"] = list(plan.deleted)
+    return {change: tuple(each[:NAMED]) for change, each in names.items() if each}

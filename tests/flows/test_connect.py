@@ -1,6 +1,7 @@
 """The edges of the composition root: a full disk, left-over servers, one run at a time."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from flows.connect import end_left_over_servers, hold_state, is_disk_full
+from flows.connect import Connections, end_left_over_servers, hold_state, is_disk_full
 from flows.params import Project
 from knowledge.errors import StateError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -87,3 +90,34 @@ def test_only_a_server_of_this_state_whose_run_is_gone_is_ended(
         server.kill()
         server.wait()
         server.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "part"),
+    [
+        ("knowledge/manifests/support.yaml", "limit: 6", "limit: 7", "manifest"),
+        ("knowledge/manifests/support.yaml", "Question: {{question}}", "They ask: {{question}}", "prompt"),
+        ("knowledge/policies/support.yaml", "outcome: escalated", "outcome: refused", "policy"),
+        ("params.yaml", "max_tokens: 200", "max_tokens: 150", "recipe"),
+    ],
+)
+def test_a_change_shows_in_its_own_part_of_the_release(
+    tmp_path: Path, file: str, old: str, new: str, part: str
+) -> None:
+    for name in ("knowledge/manifests", "knowledge/policies"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+
+    def release() -> tuple[str, dict[str, str]]:
+        connections = Connections(Project(tmp_path, tmp_path / "state", "sqlite://", None))
+        manifest = connections.manifest("support")
+        return connections.release(manifest), connections.release_parts(manifest)
+
+    before, parts = release()
+    path = tmp_path / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    after, changed = release()
+    assert after != before
+    assert [name for name in parts if parts[name] != changed[name]] == [part]

@@ -5,7 +5,7 @@ import pytest
 
 from knowledge.errors import ReconciliationError
 from knowledge.record import DocumentCounts, Rejected
-from pipelines.ingestion.commit import CANDIDATE, final_counts, reconcile
+from pipelines.ingestion.commit import CANDIDATE, NAMED, final_counts, named_changes, reconcile
 from pipelines.ingestion.plan import Plan, Step
 
 pytestmark = pytest.mark.usefixtures("prepared_parser")
@@ -117,3 +117,22 @@ def test_what_was_rejected_on_the_way_counts_as_quarantined(ingestion, documents
     counts = final_counts(run.plan, run.staged.rejected)
     assert counts == DocumentCounts(added=1, unchanged=2, deleted=1, quarantined=1)
     assert counts.listed == 4
+
+
+def test_every_change_is_named_with_where_a_renamed_document_comes_from(ingestion, documents, write_document):
+    ingestion.run(documents)
+    moved, twin = write_document("moved.md", _refund(0)), write_document("twin.md", _refund(1))
+    changed = write_document("2.md", _refund(22))
+    run = ingestion.run([documents[1], changed, moved, twin, write_document("broken.md", b"")])
+    assert named_changes(run.plan, run.staged.rejected) == {
+        "changed": ("docs/2.md",),
+        "renamed": ("docs/0.md -> docs/moved.md",),
+        "copied": ("docs/1.md -> docs/twin.md",),
+    }
+    gone = ingestion.run([changed])
+    assert named_changes(gone.plan, ()) == {"deleted": ("docs/1.md", "docs/moved.md", "docs/twin.md")}
+
+
+def test_no_more_changes_are_named_than_a_page_can_show(ingestion, documents):
+    many = tuple(f"docs/{number}.md" for number in range(NAMED + 7))
+    assert named_changes(_plan(ingestion, documents, many), ())["deleted"] == many[:NAMED]
