@@ -5,7 +5,8 @@ import time
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.connect import connect, hold_state
+from flows.connect import connect, hold_state, make_folder
+from flows.nights import night_or_now
 from flows.results import IngestResult
 from flows.screen import say, watch
 from flows.tracking.steps import log_ingest
@@ -14,7 +15,7 @@ from pipelines.ingestion.commit import commit_rows, final_counts, reconcile
 from pipelines.ingestion.embed import Staged, stage_rows
 from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
 from pipelines.ingestion.sync import list_documents
-from pipelines.ingestion.validate import validate_staged
+from pipelines.ingestion.validate import refuse_broken, validate_staged
 from pipelines.ingestion.workers import parse_documents
 
 
@@ -30,7 +31,7 @@ def ingest(
         listing = sync_sources(collection, source)
         plan = plan_changes(collection, listing, allow_mass_delete)
         staged = stage_documents(plan)
-        validate_rows(staged)
+        validate_rows(collection, staged)
         result = commit_changes(plan, staged, started)
         return log_ingest(result)
 
@@ -72,9 +73,15 @@ def stage_documents(plan: Plan) -> Staged:
 
 
 @task(cache_policy=NO_CACHE)
-def validate_rows(staged: Staged) -> None:
-    """Hold the staged rows against their contracts."""
-    validate_staged(staged, connect().project.knowledge / "expectations")
+def validate_rows(collection: str, staged: Staged) -> None:
+    """Hold the staged rows against their contracts, and keep the data docs of what was found."""
+    connections = connect()
+    contracts = connections.project.knowledge / "expectations"
+    validated = validate_staged(staged, contracts, run=night_or_now(connections))
+    for each in validated:
+        page = make_folder(connections.project.data_docs(collection)) / f"{each.contract}.html"
+        page.write_text(each.page, encoding="utf-8")
+    refuse_broken(validated, contracts)
 
 
 @task(cache_policy=NO_CACHE)
@@ -100,4 +107,5 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
         quarantine=tuple(kept_out),
         recipe_id=plan.recipe.recipe_id,
         seconds=round(time.perf_counter() - started, 2),
+        rows_validated=staged.rows.num_rows,
     )

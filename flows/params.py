@@ -1,6 +1,7 @@
 """Every setting, typed: the only reader of `params.yaml` and of the environment."""
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,7 +55,7 @@ class Project:
     folder: Path
     state: Path
     database_url: str = field(repr=False)
-    tracking_uri: str | None
+    tracking_uri: str | None = field(repr=False)
     tracking_login: tuple[str, str] | None = field(default=None, repr=False)
 
     @cached_property
@@ -71,6 +72,15 @@ class Project:
     def evals(self) -> Path:
         """Where suites, queries and gates are written."""
         return self.folder / "evals"
+
+    @property
+    def shown_tracking_uri(self) -> str | None:
+        """The address of MLflow as it may be shown: a database's without its password."""
+        return self.tracking_uri and re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.tracking_uri)
+
+    def data_docs(self, collection: str) -> Path:
+        """Where the pages of the collection's last validation are."""
+        return self.state / "data-docs" / collection
 
 
 def find_project() -> Project:
@@ -117,6 +127,7 @@ def quiet_vendors(project: Project) -> None:
         MLFLOW_DISABLE_TELEMETRY="true",
         MLFLOW_LOGGING_LEVEL="ERROR",
         MLFLOW_ENABLE_ASYNC_LOGGING="false",
+        MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS="0",  # a moved alias is seen at once
         GIT_PYTHON_REFRESH="quiet",
         GX_ANALYTICS_ENABLED="false",
         UNSTRUCTURED_DISABLE_NOTICE="1",

@@ -21,6 +21,7 @@ class IngestResult:
     quarantine: tuple[Rejected, ...]
     recipe_id: str
     seconds: float
+    rows_validated: int = 0
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
