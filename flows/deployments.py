@@ -21,7 +21,7 @@ from flows.notifications import FileNotification, MailNotification
 from flows.params import Project
 from flows.screen import say
 from knowledge.content import explain
-from knowledge.errors import ContentError, StateError
+from knowledge.errors import ContentError, SettingsError, StateError
 
 AUTOMATIONS = "automations.yaml"
 DEPLOYMENTS = "prefect.yaml"
@@ -97,6 +97,8 @@ def _places(project: Project) -> dict[str, NotificationBlock]:
         places["webhook"] = CustomWebhookNotificationBlock(name="plumbline", url=given.webhook_url, json_data=content)
     if given.slack_url:
         places["slack"] = SlackWebhook(url=SecretStr(given.slack_url))
+    if given.smtp_url and not (given.mail_from and given.mail_to):
+        raise SettingsError("PLUMBLINE_SMTP_URL: a mail needs PLUMBLINE_MAIL_FROM and PLUMBLINE_MAIL_TO as well.")
     if given.smtp_url:
         places["mail"] = MailNotification(
             server=SecretStr(given.smtp_url), sender=given.mail_from, to=list(given.mail_to)

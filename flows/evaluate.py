@@ -17,6 +17,7 @@ from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
 from flows.screen import say, watch
+from flows.spans import SpanRecorder
 from flows.step import step
 from flows.tracking.steps import log_evaluate
 from knowledge.errors import ContentError
@@ -89,15 +90,18 @@ def answer_cases(exam: Exam) -> dict[str, int]:
     cases = [(suite.suite, case) for suite in exam.suites for case in suite.cases]
     missing = [(suite, case) for suite, case in cases if _wanted(exam, suite, case) not in done]
     rows: list[dict[str, Any]] = []
+    recorder = SpanRecorder()
     for suite, case in watch(missing, "evaluate", len(missing)):
-        found = answer(
-            case.question,
-            manifest=manifest,
-            policy=policy,
-            collection=collection,
-            embedder=connections.embedder,
-            groups=case.groups,
-        )
+        with recorder.alone():
+            found = answer(
+                case.question,
+                manifest=manifest,
+                policy=policy,
+                collection=collection,
+                embedder=connections.embedder,
+                groups=case.groups,
+                tracer=recorder.tracer,
+            )
         scores = grade(case, found)
         rows.append(
             {
@@ -116,6 +120,7 @@ def answer_cases(exam: Exam) -> dict[str, int]:
                 "latency_ms": found.latency_ms,
                 "cost_usd": found.cost_usd,
                 "recorded_at": datetime.now(UTC),
+                "spans": recorder.taken(),
             }
         )
         if len(rows) == BATCH:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from flows.announce import announce_ingest
-from flows.connect import Connections, connect, hold_state
+from flows.connect import Connections, connect, hold_state, make_folder
 from flows.forms import CollectionName
 from flows.nights import TONIGHT, night_or_now
 from flows.results import CorpusResult, IngestResult
@@ -22,7 +22,7 @@ from pipelines.ingestion.commit import commit_rows, final_counts, named_changes,
 from pipelines.ingestion.embed import Staged, stage_rows
 from pipelines.ingestion.plan import Plan, make_plan, refuse_mass_delete
 from pipelines.ingestion.sync import list_documents
-from pipelines.ingestion.validate import validate_staged
+from pipelines.ingestion.validate import refuse_broken, validate_staged
 from pipelines.ingestion.workers import parse_documents
 
 
@@ -46,7 +46,7 @@ def ingest(
         plan = plan_changes(collection, listing, allow_mass_delete)
         kept = keep_corpus(plan)
         staged = stage_documents(plan)
-        validate_rows(staged)
+        validate_rows(collection, staged)
         committed = commit_changes(plan, staged, started)
         result = take_snapshot(committed, kept)
         log_ingest(result)
@@ -108,9 +108,15 @@ def stage_documents(plan: Plan) -> Staged:
 
 
 @step
-def validate_rows(staged: Staged) -> None:
-    """Hold the staged rows against their contracts."""
-    validate_staged(staged, connect().project.knowledge / "expectations")
+def validate_rows(collection: str, staged: Staged) -> None:
+    """Hold the staged rows against their contracts, and keep the data docs of what was found."""
+    connections = connect()
+    contracts = connections.project.knowledge / "expectations"
+    validated = validate_staged(staged, contracts, run=night_or_now(connections))
+    for each in validated:
+        page = make_folder(connections.project.data_docs(collection)) / f"{each.contract}.html"
+        page.write_text(each.page, encoding="utf-8")
+    refuse_broken(validated, contracts)
 
 
 @step
@@ -139,6 +145,7 @@ def commit_changes(plan: Plan, staged: Staged, started: float) -> IngestResult:
         recipe_id=plan.recipe.recipe_id,
         seconds=round(time.perf_counter() - started, 2),
         changes=named_changes(plan, staged.rejected),
+        rows_validated=staged.rows.num_rows,
     )
 
 

@@ -1,5 +1,6 @@
 """The flow `nightly`: the whole night of one assistant, resumed where it stopped, read when it is finished."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -19,8 +20,8 @@ from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.screen import say
 from flows.step import step
-from flows.tracking.runs import tracking
-from flows.tracking.steps import check_metrics, evaluate_metrics, served_models
+from flows.tracking.night import abandon_run, begin_run, hear_people, log_night, name_prompt
+from knowledge.assessment import Assessment, record_assessments
 from knowledge.errors import ContentError
 from knowledge.history import Night
 
@@ -56,8 +57,14 @@ def run_night(tonight: Night) -> dict[str, Any]:
     with within(tonight):
         ingested = ingest(collection=collection)
         checked = check(collection=collection)
+        prompt = name_prompt(tonight.assistant) if checked.production_version is not None else None
         evaluated = evaluate_production(tonight, checked)
-    summary = finish_night(tonight, ingested, checked, evaluated)
+    said = hear_people(tonight.assistant)
+    summary = summarise(tonight, ingested, checked, evaluated)
+    summary |= {"prompt_version": prompt, "assessments": [each.as_row() for each in said]}
+    summary = report_night(summary)
+    log_night(tonight, summary, ingested, checked, evaluated)
+    close_night(tonight, summary, said)
     announce_night(summary)
     return summary
 
@@ -83,12 +90,11 @@ def begin_night(assistant: str, night: date | None, new_night: bool) -> Night:
             )
         for left in (each for each in nights if each.status == "running"):
             history.note_night(left, status="abandoned")
+            abandon_run(left)
         tonight = history.begin_night(assistant, wanted, len(same) + 1)
     if tonight.mlflow_run_id is None:
-        name = f"{assistant} {tonight.name}"
-        run_id = tracking().begin(assistant, name, {"plumbline.flow": "nightly", "plumbline.night": tonight.name})
-        history.note_night(tonight, mlflow_run_id=run_id)
-        return Night(assistant, tonight.name, tonight.scheduled_on, "running", run_id)
+        tonight = replace(tonight, mlflow_run_id=begin_run(tonight))
+        history.note_night(tonight, mlflow_run_id=tonight.mlflow_run_id)
     return tonight
 
 
@@ -100,44 +106,24 @@ def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult 
 
 
 @step
-def finish_night(
-    tonight: Night, ingested: IngestResult, checked: CheckResult, evaluated: EvaluateResult | None
-) -> dict[str, Any]:
-    """Write the report, log the night, and close it."""
+def report_night(summary: dict[str, Any]) -> dict[str, Any]:
+    """Say what changed since the last finished night, and write the morning report."""
     connections = connect()
-    before = [each for each in connections.history.nights(tonight.assistant) if each.status == "finished"]
-    said = [each.summary for each in before if each.summary]
-    summary = summarise(tonight, ingested, checked, evaluated)
-    summary["release_parts"] = connections.release_parts(connections.manifest(tonight.assistant))
-    summary["changed"] = what_changed(summary, said[-1] if said else None)
-    report = write_report(connections.project, summary, said)
-    summary["report"] = str(report)
-    if run_id := tonight.mlflow_run_id:
-        figures = {**check_metrics(checked), **(evaluate_metrics(evaluated) if evaluated else {})}
-        tracking().log(
-            run_id,
-            parameters={
-                "assistant": tonight.assistant,
-                "night": tonight.name,
-                "collection": ingested.collection,
-            },
-            metrics={**figures, "ingest/chunks": float(ingested.chunks), "cost_usd": summary["cost_usd"]},
-            tags={
-                "plumbline.release": summary["release"],
-                "plumbline.collection_version": checked.production_version,
-                "plumbline.recipe": ingested.recipe_id,
-                "plumbline.manifest_digest": connections.manifest(tonight.assistant).manifest_digest,
-                "plumbline.served_model": ", ".join(served_models(evaluated)) if evaluated else "none",
-                "plumbline.verdict": summary["verdict"],
-                "mlflow.note.content": f"{summary['verdict']}: {summary['verdict_reason']}",
-            },
-        )
-        tracking().log_file(run_id, report)
-        tracking().log_json(run_id, summary, "summary.json")
-        tracking().end(run_id)
-    now = datetime.now(UTC)
-    connections.history.note_night(tonight, status="finished", finished_at=now, summary=summary)
-    return summary
+    nights = connections.history.nights(summary["assistant"])
+    before = [each.summary for each in nights if each.status == "finished" and each.summary]
+    parts = connections.release_parts(connections.manifest(summary["assistant"]))
+    told = {**summary, "release_parts": parts}
+    told["changed"] = what_changed(told, before[-1] if before else None)
+    return {**told, "report": str(write_report(connections.project, told, before))}
+
+
+@step
+def close_night(tonight: Night, summary: dict[str, Any], said: list[Assessment]) -> None:
+    """Enter the night as finished, and keep what people said with the cases."""
+    history = connect().history
+    history.note_night(tonight, status="finished", finished_at=datetime.now(UTC), summary=summary)
+    # last: a night that is killed here says once more, rather than never, what people said
+    record_assessments(history, said)
 
 
 def summarise(

@@ -1,6 +1,7 @@
 """Every setting, typed: the only reader of `params.yaml` and of the environment."""
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,7 +99,7 @@ class Project:
     folder: Path
     state: Path
     database_url: str = field(repr=False)
-    given_tracking_uri: str | None
+    given_tracking_uri: str | None = field(repr=False)
     tracking_login: tuple[str, str] | None = field(default=None, repr=False)
     notify: Notify = Notify()
 
@@ -122,6 +123,15 @@ class Project:
     def evals(self) -> Path:
         """Where suites, queries and gates are written."""
         return self.folder / "evals"
+
+    @property
+    def shown_tracking_uri(self) -> str | None:
+        """The address of MLflow as it may be shown: a database's without its password."""
+        return self.tracking_uri and re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.tracking_uri)
+
+    def data_docs(self, collection: str) -> Path:
+        """Where the pages of the collection's last validation are."""
+        return self.state / "data-docs" / collection
 
 
 def find_project() -> Project:
@@ -147,15 +157,12 @@ def find_project() -> Project:
 
 def _find_notify() -> Notify:
     given = {name: os.environ.get(f"PLUMBLINE_{name}") or None for name in ("WEBHOOK_URL", "SLACK_URL", "SMTP_URL")}
-    sender, receivers = os.environ.get("PLUMBLINE_MAIL_FROM", ""), os.environ.get("PLUMBLINE_MAIL_TO", "")
-    if given["SMTP_URL"] and not (sender and receivers):
-        raise SettingsError("PLUMBLINE_SMTP_URL: a mail needs PLUMBLINE_MAIL_FROM and PLUMBLINE_MAIL_TO as well.")
     return Notify(
         webhook_url=given["WEBHOOK_URL"],
         slack_url=given["SLACK_URL"],
         smtp_url=given["SMTP_URL"],
-        mail_from=sender,
-        mail_to=tuple(receivers.replace(",", " ").split()),
+        mail_from=os.environ.get("PLUMBLINE_MAIL_FROM", ""),
+        mail_to=tuple(os.environ.get("PLUMBLINE_MAIL_TO", "").replace(",", " ").split()),
     )
 
 
@@ -185,6 +192,7 @@ def quiet_vendors(project: Project) -> None:
         MLFLOW_LOGGING_LEVEL="ERROR",
         MLFLOW_ENABLE_ASYNC_LOGGING="false",
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",  # stdout is for our JSON
+        MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS="0",  # a moved alias is seen at once
         GIT_PYTHON_REFRESH="quiet",
         GX_ANALYTICS_ENABLED="false",
         UNSTRUCTURED_DISABLE_NOTICE="1",

@@ -37,6 +37,7 @@ class IngestResult:
     newly_quarantined: tuple[str, ...] = ()
     corpus: CorpusResult | None = None
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rows_validated: int = 0
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

@@ -95,7 +95,6 @@ def _wanted(project: Project) -> dict[str, tuple[int, list[str]]]:
         folder = make_folder(project.state / "mlflow")
         # artifacts are not proxied: a run that uses the database directly finds them under the same file paths
         words = ["mlflow", "server", "--host", HOST, "--port", str(settings.mlflow_port), "--workers", "1"]
-        words += ["--backend-store-uri", project.given_tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"]
         words += ["--no-serve-artifacts", "--default-artifact-root", (folder / "artifacts").as_uri()]
         wanted["mlflow"] = (settings.mlflow_port, words)
     return wanted
@@ -127,6 +126,9 @@ def _launch(project: Project, name: str, words: list[str], url: str | None) -> S
     # PLUMBLINE_RUN marks servers that end with a run; these outlive it
     environment = {key: value for key, value in os.environ.items() if key != "PLUMBLINE_RUN"}
     environment |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
+    # not among the words of the command, which everybody on the machine can read
+    database = project.given_tracking_uri or f"sqlite:///{project.state / 'mlflow' / 'mlflow.db'}"
+    environment["MLFLOW_BACKEND_STORE_URI"] = database
     if name == "prefect":
         environment["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else the UI asks port 4200
     with log.open("ab") as lines:

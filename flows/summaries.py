@@ -70,8 +70,19 @@ def night(row: dict[str, Any]) -> str:
         parts.append(evaluate(row["evaluate"]))
     else:
         parts.append(f"Verdict      {row['verdict']}: {row['verdict_reason']}")
+    if row.get("assessments"):
+        parts.append(f"People       {_people(row['assessments'])}")
     parts.append(f"Report       {row['report']}\nMLflow run   {row['mlflow_run_id']}")
     return "\n".join(parts)
+
+
+def _people(assessments: list[dict[str, Any]]) -> str:
+    named = ", ".join(
+        f"{each['suite']}/{each['case_id']} {each['name']}: {each['value']} ({each['source']})"
+        for each in assessments[:3]
+    )
+    more = f" and {len(assessments) - 3} more" if len(assessments) > 3 else ""
+    return f"said in MLflow: {named}{more}"
 
 
 def search(content: dict[str, Any]) -> str:

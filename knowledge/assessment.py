@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from knowledge.database import Database
 from knowledge.tables import assessment
@@ -27,10 +27,32 @@ class Assessment:
     rationale: str | None
     given_at: datetime
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What was assessed, and by whom."""
+        return self.trace_id, self.name, self.source
+
+    def as_row(self) -> dict[str, Any]:
+        """The assessment as plain JSON values."""
+        return {**asdict(self), "given_at": self.given_at.isoformat(timespec="seconds")}
+
 
 def record_assessments(database: Database, given: Sequence[Assessment]) -> None:
     """Keep assessments; one that was changed replaces what it said before."""
     database.upsert(assessment, [asdict(each) for each in given])
+
+
+def forget_assessments(database: Database, given: Sequence[Assessment]) -> None:
+    """Drop assessments that were taken back."""
+    with database.engine.begin() as connection:
+        for each in given:
+            connection.execute(
+                delete(assessment).where(
+                    assessment.c.trace_id == each.trace_id,
+                    assessment.c.name == each.name,
+                    assessment.c.source == each.source,
+                )
+            )
 
 
 def read_assessments(database: Database, assistant: str) -> list[Assessment]:

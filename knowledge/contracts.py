@@ -3,13 +3,39 @@
 import json
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lxml import html
 
 from knowledge.errors import ContentError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# what Great Expectations' page loads from elsewhere, and what does nothing without that
+_FOREIGN = (
+    "//script | //link | //style | //img | //nav | //footer | //button"
+    " | //*[contains(@class, 'modal') or contains(@class, 'col-lg-2') or @data-toggle='collapse']"
+    " | //*[contains(@id, 'collapse-item-2') or contains(@id, 'collapse-item-3')]"  # how the rows were handed over
+)
+_HEAD = """
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h5, h6 { font-size: 1.1rem; margin: 1rem 0 0; }
+table { border-collapse: collapse; table-layout: fixed; width: 100%; margin: .4rem 0 1rem; }
+.ge-section th:first-child:nth-last-child(3) { width: 5rem; }
+td, th { border-bottom: 1px solid #8885; padding: .3rem .6rem; text-align: left; vertical-align: top; }
+ul, ol { margin: 0; padding-left: 1.1rem; }
+pre, code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.cooltip .top { display: none; }
+.fa-check-circle::before { content: "✓"; color: #1a7f37; font-style: normal; }
+.fa-times::before, .fa-exclamation-triangle::before { content: "✗"; color: #cf222e; font-style: normal; }
+</style>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +54,20 @@ class Broken:
         return f"contract '{self.contract}': {self.expectation}{where} does not hold in {self.rows} rows{seen}"
 
 
-def validate(frame: "pd.DataFrame", path: Path) -> list[Broken]:
-    """Hold rows against one suite file; an empty list means that every expectation is met. Raises ContentError."""
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What a contract found in rows; `page` is its data docs, one HTML page that fetches nothing."""
+
+    contract: str
+    broken: tuple[Broken, ...]
+    page: str
+
+
+def validate(frame: "pd.DataFrame", path: Path, *, run: str) -> Validated:
+    """Hold rows against one suite file; nothing broken means that every expectation is met. Raises ContentError.
+
+    run: what the page calls this validation, such as the night.
+    """
     import great_expectations as gx  # takes six seconds: only where there are rows to validate
 
     try:
@@ -44,7 +82,25 @@ def validate(frame: "pd.DataFrame", path: Path) -> list[Broken]:
     asset = context.data_sources.add_pandas("rows").add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     outcome = batch.validate(suite)
-    return [_broken(name, result, len(frame)) for result in outcome.results if not result.success]
+    broken = tuple(_broken(name, result, len(frame)) for result in outcome.results if not result.success)
+    return Validated(name, broken, _page(outcome, f"{run}, {len(frame)} rows"))
+
+
+def _page(outcome: Any, run: str) -> str:
+    """The page Great Expectations renders, without what it would load from elsewhere: it opens offline, in a frame."""
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaPageView
+
+    outcome.meta["run_id"] = RunIdentifier(run_name=run, run_time=datetime.now(UTC))
+    page = html.document_fromstring(DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(outcome)))
+    for foreign in page.xpath(_FOREIGN):
+        foreign.drop_tree()
+    for link in page.xpath("//a[not(starts-with(@href, '#'))]"):
+        link.drop_tag()  # to pages of a whole site of data docs
+    for part in html.fragments_fromstring(_HEAD):
+        page.head.insert(0, part)
+    return str(html.tostring(page, encoding="unicode", doctype="<!doctype html>"))
 
 
 def _expectation(gx: Any, entry: dict[str, Any], path: Path) -> Any:

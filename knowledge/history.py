@@ -22,6 +22,7 @@ class Night:
     status: str
     mlflow_run_id: str | None = None
     summary: dict[str, Any] | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,18 @@ class History(Database):
     def begin_night(self, assistant: str, scheduled_on: date, sequence: int) -> Night:
         """Enter a new night as running."""
         name = f"{scheduled_on}" if sequence == 1 else f"{scheduled_on}.{sequence}"
+        now = datetime.now(UTC)
         row = {
             "assistant": assistant,
             "night": name,
             "scheduled_on": scheduled_on,
             "sequence": sequence,
             "status": "running",
-            "started_at": datetime.now(UTC),
+            "started_at": now,
         }
         with self.engine.begin() as connection:
             connection.execute(insert(tables.night).values(**row))
-        return Night(assistant, name, scheduled_on, "running")
+        return Night(assistant, name, scheduled_on, "running", started_at=now)
 
     def note_night(self, night: Night, **columns: object) -> None:
         """Set columns of a night: status, summary, mlflow_run_id, finished_at."""
@@ -202,4 +204,4 @@ class History(Database):
 
 
 def _night(row: Row[Any]) -> Night:
-    return Night(row.assistant, row.night, row.scheduled_on, row.status, row.mlflow_run_id, row.summary)
+    return Night(row.assistant, row.night, row.scheduled_on, row.status, row.mlflow_run_id, row.summary, row.started_at)

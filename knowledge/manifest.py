@@ -30,6 +30,11 @@ class Prompt(Content):
             )
         return self
 
+    @property
+    def prompt_digest(self) -> str:
+        """Names exactly this text and its variables; stored with every answer."""
+        return digest(self.model_dump(mode="json"))
+
     def fill(self, **values: str) -> tuple[str, str]:
         """System and user text with every variable filled in, in one pass: a value is never read as a variable."""
 
@@ -81,8 +86,8 @@ class Manifest(Content):
 
     @property
     def prompt_digest(self) -> str:
-        """Names exactly this prompt; stored with every answer."""
-        return digest(self.prompt.model_dump(mode="json"))
+        """Names exactly the prompt."""
+        return self.prompt.prompt_digest
 
 
 def read_manifests(folder: Path) -> dict[str, Manifest]:

@@ -1,5 +1,6 @@
 """MLflow runs: one parent a night, a child for each of its flows."""
 
+import json
 import logging
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,9 @@ from flows.connect import connect, make_folder
 from flows.params import Project
 from knowledge.errors import StateError
 
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+STEP = 0  # of every metric of every night, so that nights stand side by side in a comparison
+
 
 class Tracking:
     """Runs in one MLflow tracking store: `MLFLOW_TRACKING_URI`, or a SQLite file in the state folder."""
@@ -18,24 +22,32 @@ class Tracking:
     def __init__(self, project: Project):
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
+        from mlflow.tracing.client import TracingClient
         from mlflow.tracking import MlflowClient
 
         self._folder = make_folder(project.state / "mlflow")
-        self._external = project.tracking_uri
-        self._client = MlflowClient(self._external or f"sqlite:///{self._folder / 'mlflow.db'}")
+        self._uri = project.tracking_uri or f"sqlite:///{self._folder / 'mlflow.db'}"
+        self._shown = project.shown_tracking_uri or str(self._folder)
         self._git = git_revision(project.folder)
+        self.client = MlflowClient(self._uri)
+        self.traces = TracingClient(self._uri)  # hands over spans in bulk, which no documented call does
 
     def begin(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         """A new run; its id."""
-        return str(self._run(self._experiment(experiment), name, tags))
+        return self._run(self.experiment(experiment), name, tags)
+
+    def find(self, experiment: str, tags: Mapping[str, str]) -> str | None:
+        """The run with these tags; None when there is none."""
+        found = self._search(self.experiment(experiment), tags)
+        return found[0] if found else None
 
     def begin_child(self, parent: str, name: str) -> str:
         """The child run of a night's flow. A resumed night starts it anew: the earlier one is deleted."""
-        experiment = self._client.get_run(parent).info.experiment_id
-        wanted = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`plumbline.flow` = '{name}'"
-        for earlier in self._client.search_runs([experiment], wanted):
-            self._client.delete_run(earlier.info.run_id)
-        return str(self._run(experiment, name, {"mlflow.parentRunId": parent, "plumbline.flow": name}))
+        experiment = self.client.get_run(parent).info.experiment_id
+        tags = {"mlflow.parentRunId": parent, "plumbline.flow": name}
+        for earlier in self._search(experiment, tags):
+            self.client.delete_run(earlier)
+        return self._run(experiment, name, tags)
 
     def log(
         self,
@@ -47,61 +59,77 @@ class Tracking:
         tables: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
         datasets: Mapping[str, tuple[str, Sequence[Mapping[str, object]]]] | None = None,
     ) -> None:
-        """Write to a run. tables: rows by file name. datasets: digest and rows by name."""
+        """Write to a run; a parameter or metric that it has already stays. tables: rows by file name.
+
+        datasets: digest and rows by name.
+        """
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
 
         now = get_current_time_millis()
-        self._client.log_batch(
+        have = self.client.get_run(run_id).data
+        shown = {name: rows for name, rows in (tables or {}).items() if rows}
+        for name, rows in shown.items():
+            self.client.log_dict(run_id, _table(rows), name)
+        # what makes a JSON file a table in the UI
+        listed = {"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"} for name in shown])}
+        figures = {name: value for name, value in (metrics or {}).items() if value is not None}
+        self.client.log_batch(
             run_id,
-            metrics=[Metric(name, value, now, 0) for name, value in (metrics or {}).items() if value is not None],
-            params=[Param(name, str(value)[:500]) for name, value in (parameters or {}).items()],
-            tags=[RunTag(name, str(value)) for name, value in (tags or {}).items()],
+            metrics=[Metric(name, value, now, STEP) for name, value in figures.items() if name not in have.metrics],
+            params=[
+                Param(name, str(value)[:500]) for name, value in (parameters or {}).items() if name not in have.params
+            ],
+            tags=[RunTag(name, str(value)) for name, value in {**(listed if shown else {}), **(tags or {})}.items()],
         )
-        for name, rows in (tables or {}).items():
-            if rows:
-                self._client.log_table(run_id, _columns(rows), name)
         if datasets:
-            self._client.log_inputs(run_id, [_dataset(name, *content) for name, content in datasets.items()])
+            self.client.log_inputs(run_id, [_dataset(name, *content) for name, content in datasets.items()])
 
     def run_url(self, run_id: str) -> str | None:
         """Where a person sees a run; None where no MLflow server is used."""
-        if not (self._external or "").startswith("http"):
+        if not self._uri.startswith("http"):
             return None
-        experiment = self._client.get_run(run_id).info.experiment_id
-        return f"{self._external}/#/experiments/{experiment}/runs/{run_id}"
-
-    def log_file(self, run_id: str, path: Path) -> None:
-        """Keep a file with a run."""
-        self._client.log_artifact(run_id, str(path))
-
-    def log_json(self, run_id: str, content: Mapping[str, object], name: str) -> None:
-        """Keep a JSON document with a run."""
-        self._client.log_dict(run_id, dict(content), name)
+        experiment = self.client.get_run(run_id).info.experiment_id
+        return f"{self._uri}/#/experiments/{experiment}/runs/{run_id}"
 
     def end(self, run_id: str, status: str = "FINISHED") -> None:
         """Close a run."""
-        self._client.set_terminated(run_id, status)
+        self.client.set_terminated(run_id, status)
 
-    def _experiment(self, name: str) -> str:
+    def experiment(self, name: str) -> str:
+        """The id of an experiment, which is made when it is not there. Raises StateError."""
         from mlflow.exceptions import MlflowException
 
         try:
-            found = self._client.get_experiment_by_name(name)
+            found = self.client.get_experiment_by_name(name)
         except MlflowException as problem:
-            where = self._external or f"{self._folder}"
+            words = " ".join(str(problem).replace(self._uri, self._shown).split())
             raise StateError(
-                f"MLflow at {where}: cannot be used ({' '.join(str(problem).split())[:160]}). "
+                f"MLflow at {self._shown}: cannot be used ({words[:160]}). "
                 "Start that server, or take MLFLOW_TRACKING_URI out of the environment."
             ) from None
-        if found:
-            return str(found.experiment_id)
-        place = None if self._external else (self._folder / "artifacts" / name.replace(" ", "-")).as_uri()
-        return str(self._client.create_experiment(name, artifact_location=place))
+        if found and found.artifact_location.startswith("mlflow-artifacts:") and not self._uri.startswith("http"):
+            raise StateError(
+                f"MLflow at {self._shown}: experiment '{name}' keeps its artifacts behind a server. "
+                "Set MLFLOW_TRACKING_URI to that server, or start it with --no-serve-artifacts from the first night on."
+            )
+        return str(found.experiment_id) if found else self._make_experiment(name)
+
+    def _make_experiment(self, name: str) -> str:
+        """An experiment whose artifacts are in the state folder, unless a server says where they go."""
+        database = self._uri.partition(":")[0].partition("+")[0] in DATABASES
+        place = (self._folder / "artifacts" / name.replace(" ", "-")).as_uri() if database else None
+        tags = {"mlflow.note.content": _about(name)}
+        return str(self.client.create_experiment(name, artifact_location=place, tags=tags))
+
+    def _search(self, experiment: str, tags: Mapping[str, str]) -> list[str]:
+        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+        return [run.info.run_id for run in self.client.search_runs([experiment], wanted)]
 
     def _run(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         code = {"mlflow.source.git.commit": self._git} if self._git else {}
-        run = self._client.create_run(experiment, run_name=name, tags={**code, **tags})
+        about = {"mlflow.source.name": "plumbline", "mlflow.source.type": "JOB"}
+        run = self.client.create_run(experiment, run_name=name, tags={**code, **about, **tags})
         return str(run.info.run_id)
 
 
@@ -124,8 +152,21 @@ def git_revision(folder: Path) -> str | None:
         return None
 
 
-def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
-    return {name: [_cell(row[name]) for row in rows] for name in rows[0]}
+def _about(experiment: str) -> str:
+    kind, _, collection = experiment.partition(" ")
+    if collection and kind == "collection":
+        return f"Ingests and checks of the collection `{collection}` outside of any night."
+    return (
+        f"The nights of the assistant `{experiment}`: a run a night, with a child for each of its flows. "
+        "Select nights and press Compare: every night has the same parameters and metrics. "
+        "A run holds the morning report (`report.html`), the cases (`cases.json`), the data docs of the contracts "
+        "(`data_docs/`), and as traces the answers that failed or flipped."
+    )
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    columns = list(rows[0])
+    return {"columns": columns, "data": [[_cell(row[name]) for name in columns] for row in rows]}
 
 
 def _cell(value: object) -> object:

@@ -1,6 +1,7 @@
 """What each flow leaves in MLflow: parameters, metrics under the names every night uses, tables and datasets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from evals.case import Suite
 from evals.compare import PassRate
@@ -20,8 +21,6 @@ def log_ingest(result: IngestResult) -> IngestResult:
     """Log an ingest as a child of its night, or as a run of its own."""
     connections = connect()
     run_id = _begin(f"collection {result.collection}", "ingest")
-    counts = {name: getattr(result.documents, name) for name in result.documents.__dataclass_fields__}
-    metrics = {f"ingest/{name}": value for name, value in counts.items()}
     corpus = [
         {"doc_id": entry.doc_id, "doc_sha": entry.doc_sha, "chunks": entry.chunks}
         for entry in connections.store.open(result.collection, version=result.version).documents().values()
@@ -30,14 +29,9 @@ def log_ingest(result: IngestResult) -> IngestResult:
         run_id,
         parameters={
             "collection": result.collection,
-            "settings": connections.settings.model_dump(mode="json"),
+            **flat(connections.settings.model_dump(mode="json", include={"parsing", "splitting"})),
         },
-        metrics={
-            **metrics,
-            "ingest/chunks": result.chunks,
-            "ingest/texts_embedded": result.texts_embedded,
-            "ingest/seconds": result.seconds,
-        },
+        metrics=ingest_metrics(result),
         tags={"plumbline.collection_version": result.version, "plumbline.recipe": result.recipe_id},
         tables={
             "quarantine.json": [
@@ -96,7 +90,7 @@ def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> EvaluateRes
             "plumbline.served_model": ", ".join(served_models(result)),
             "plumbline.verdict": result.verdict,
         },
-        tables={"cases.json": [{**row, "cited": ", ".join(row["cited"])} for row in result.cases]},
+        tables={"cases.json": case_table(result)},
         datasets={
             f"suite-{suite.suite}": (
                 suite.suite_digest,
@@ -107,6 +101,18 @@ def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> EvaluateRes
     )
     tracking().end(run_id)
     return result
+
+
+def ingest_metrics(result: IngestResult) -> dict[str, float | None]:
+    """An ingest's figures under the names that every night uses."""
+    counts = {name: getattr(result.documents, name) for name in result.documents.__dataclass_fields__}
+    return {
+        **{f"ingest/{name}": float(value) for name, value in counts.items()},
+        "ingest/chunks": float(result.chunks),
+        "ingest/texts_embedded": float(result.texts_embedded),
+        "ingest/rows_validated": float(result.rows_validated),
+        "ingest/seconds": result.seconds,
+    }
 
 
 def check_metrics(result: CheckResult) -> dict[str, float | None]:
@@ -124,10 +130,26 @@ def evaluate_metrics(result: EvaluateResult) -> dict[str, float | None]:
     """An evaluation's figures under the names that every night uses."""
     return {
         **{f"pass_rate/{kind}": _rate(score) for kind, score in result.scores.items()},
+        "evaluate/lost": float(len(result.comparison.lost) if result.comparison else 0),
+        "evaluate/gained": float(len(result.comparison.gained) if result.comparison else 0),
         "evaluate/cases": float(result.scores["all"].cases),
         "evaluate/cost_usd": result.cost_usd,
         "evaluate/seconds": result.seconds,
     }
+
+
+def case_table(result: EvaluateResult) -> list[dict[str, Any]]:
+    """The cases as rows, those that failed first."""
+    order = {False: 0, None: 1, True: 2}
+    return sorted(result.cases, key=lambda row: order[row["passed"]])
+
+
+def flat(content: Mapping[str, Any], above: str = "") -> dict[str, object]:
+    """Nested settings under one name each: `splitting.max_tokens`."""
+    found: dict[str, object] = {}
+    for key, value in content.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
 
 
 def served_models(result: EvaluateResult) -> list[str]:

@@ -1,24 +1,25 @@
 """validate: the staged rows against their contracts; a broken contract stops the commit, not the service."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from knowledge.contracts import validate
+from knowledge.contracts import Validated, validate
 from knowledge.errors import ContractError
 from pipelines.ingestion.embed import Staged
 
 _PLAIN = ["chunk_id", "doc_id", "doc_sha", "embed_id", "text", "text_sha", "tokens"]
 
 
-def validate_staged(staged: Staged, contracts: Path) -> None:
-    """Hold `chunks.json` against the rows and `commit.json` against their aggregates. Raises ContractError.
+def validate_staged(staged: Staged, contracts: Path, *, run: str) -> list[Validated]:
+    """Hold `chunks.json` against the rows and `commit.json` against their aggregates.
 
-    Where nothing is staged there is nothing to hold.
+    Where nothing is staged there is nothing to hold. run: what the pages call this validation.
     """
     if not staged.rows.num_rows:
-        return
+        return []
     rows = staged.rows.select(_PLAIN).to_pandas()
     rows["group_count"] = [len(groups) for groups in staged.rows["groups"].to_pylist()]
     vectors = np.asarray(staged.rows["vector"].combine_chunks().flatten()).reshape(len(rows), -1)
@@ -30,7 +31,15 @@ def validate_staged(staged: Staged, contracts: Path) -> None:
             "embed_ids": [rows["embed_id"].nunique()],
         }
     )
-    broken = validate(rows, contracts / "chunks.json") + validate(aggregates, contracts / "commit.json")
+    return [
+        validate(rows, contracts / "chunks.json", run=run),
+        validate(aggregates, contracts / "commit.json", run=run),
+    ]
+
+
+def refuse_broken(validated: Sequence[Validated], contracts: Path) -> None:
+    """Let nothing pass that breaks a contract. Raises ContractError."""
+    broken = [each for contract in validated for each in contract.broken]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         raise ContractError(

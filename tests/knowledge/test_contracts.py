@@ -1,6 +1,7 @@
 """Contracts: rows that break an expectation are told with the column, how many, and a few values."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -23,9 +24,17 @@ def _contract(folder, *expectations):
     return path
 
 
+def _broken(frame, path):
+    return list(validate(frame, path, run="night 2026-11-02").broken)
+
+
 def _validate(folder, *expectations):
+    return list(_validated(folder, *expectations).broken)
+
+
+def _validated(folder, *expectations):
     frame = pd.DataFrame({"tokens": [1, 2, 50, 60, 70, 80], "text": ["a", "", "bb", "c", "d", "e"]})
-    return validate(frame, _contract(folder, *expectations))
+    return validate(frame, _contract(folder, *expectations), run="night 2026-11-02")
 
 
 def test_rows_that_meet_every_expectation_break_nothing(tmp_path):
@@ -60,12 +69,12 @@ def test_an_unknown_expectation_is_refused_by_name(tmp_path, name):
 def test_a_file_that_is_no_contract_is_refused(tmp_path, text):
     (tmp_path / "contract.json").write_text(text, encoding="utf-8")
     with pytest.raises(ContentError, match=r"contract\.json: no usable contract .* needs 'name' and 'expectations'"):
-        validate(pd.DataFrame({"tokens": [1]}), tmp_path / "contract.json")
+        _broken(pd.DataFrame({"tokens": [1]}), tmp_path / "contract.json")
 
 
 def test_a_missing_contract_is_named(tmp_path):
     with pytest.raises(ContentError, match=r"gone\.json: no usable contract"):
-        validate(pd.DataFrame({"tokens": [1]}), tmp_path / "gone.json")
+        _broken(pd.DataFrame({"tokens": [1]}), tmp_path / "gone.json")
 
 
 def _chunks(**columns):
@@ -94,13 +103,13 @@ def _chunks(**columns):
     ],
 )
 def test_our_contract_of_chunks_refuses(column, values, rows):
-    assert [(each.column, each.rows) for each in validate(_chunks(**{column: values}), _OURS / "chunks.json")] == [
+    assert [(each.column, each.rows) for each in _broken(_chunks(**{column: values}), _OURS / "chunks.json")] == [
         (column, rows)
     ]
 
 
 def test_our_contract_of_chunks_lets_good_rows_through():
-    assert validate(_chunks(), _OURS / "chunks.json") == []
+    assert _broken(_chunks(), _OURS / "chunks.json") == []
 
 
 @pytest.mark.parametrize(
@@ -108,8 +117,8 @@ def test_our_contract_of_chunks_lets_good_rows_through():
 )
 def test_our_contract_of_a_commit_refuses(column, value):
     good = {"chunks_per_document": [3.0], "doubled_chunk_share": [0.1], "embed_ids": [1]}
-    assert validate(pd.DataFrame(good), _OURS / "commit.json") == []
-    broken = validate(pd.DataFrame(good | {column: [value]}), _OURS / "commit.json")
+    assert _broken(pd.DataFrame(good), _OURS / "commit.json") == []
+    broken = _broken(pd.DataFrame(good | {column: [value]}), _OURS / "commit.json")
     assert [each.column for each in broken] == [column]
 
 
@@ -124,3 +133,20 @@ def test_an_expectation_that_cannot_be_made_is_refused(tmp_path, entry):
 def test_a_column_that_is_not_there_is_no_broken_row(tmp_path):
     with pytest.raises(ContentError, match=r"expect_column_values_to_be_unique cannot run .*nowhere"):
         _validate(tmp_path, {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "nowhere"}})
+
+
+def test_the_page_of_a_contract_tells_the_run_and_what_broke_and_fetches_nothing(tmp_path):
+    page = _validated(tmp_path, _between(max_value=10), _LENGTHS).page
+    assert "night 2026-11-02, 6 rows" in page
+    assert "Failed" in page
+    assert "text-danger" in page
+    assert "default-src 'none'" in page
+    assert not re.search(r"<script|<link|<img|(src|href)=[\"']?(http|//|\.\.)|url\(", page)
+
+
+@pytest.mark.parametrize("value", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
+def test_markup_in_a_document_brings_nothing_to_the_page_that_runs_or_loads(tmp_path, value):
+    frame = pd.DataFrame({"text": [value, "a", "b"]})
+    short = {"type": "expect_column_value_lengths_to_be_between", "kwargs": {"column": "text", "max_value": 3}}
+    page = validate(frame, _contract(tmp_path, short), run="a night").page
+    assert not re.search(r"<script|<img", page)
