@@ -34,6 +34,9 @@ def test_the_first_night_says_everything(first_night: First) -> None:
     assert (said["verdict"], said["verdict_reason"]) == ("not enough evidence", "baseline 1 of 10")
     assert said["cost_usd"] == 0
     assert Path(said["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert said["changed"] == "The first night: there is none before it to compare with."
+    assert set(said["release_parts"]) == {"manifest", "prompt", "policy", "recipe", "graders"}
+    assert len(said["check"]["per_query"]) == said["check"]["queries"]
 
 
 def test_the_sample_assistant_never_says_what_is_forbidden(first_night: First) -> None:
@@ -91,7 +94,8 @@ def test_the_next_night_does_only_what_is_new(after_first_night: Checkout) -> No
     checkout = after_first_night
     samples = checkout.folder / "knowledge/samples"
     policy = samples / "help-centre/refund-policy.md"
-    policy.write_text(policy.read_text(encoding="utf-8") + "\n\n## Vouchers\n\nA voucher is valid for 1234 days.\n")
+    text = policy.read_text(encoding="utf-8").replace("within 30 days", "within 45 days")
+    policy.write_text(text + "\n\n## Vouchers\n\nA voucher is valid for 1234 days.\n", encoding="utf-8")
     (samples / "help-centre/time-tracking.txt").rename(samples / "help-centre/tracking-time.txt")
     (samples / "help-centre/mobile-app.txt").unlink()
     said = checkout.json("nightly", "--night", "2026-11-03", apart=True)
@@ -103,8 +107,21 @@ def test_the_next_night_does_only_what_is_new(after_first_night: Checkout) -> No
         "copied": 0,
         "deleted": 1,
     }
-    assert said["ingest"]["texts_embedded"] == 1
+    assert said["ingest"]["texts_embedded"] == 2
+    assert said["ingest"]["changes"] == {
+        "changed": ["help-centre/refund-policy.md"],
+        "renamed": ["help-centre/time-tracking.txt -> help-centre/tracking-time.txt"],
+        "deleted": ["help-centre/mobile-app.txt"],
+    }
     assert said["evaluate"]["comparison"]["night"] == "2026-11-02"
+    lost = {each["case"]: each for each in said["evaluate"]["flips"] if each["flip"] == "lost"}
+    assert "within 30 days" in lost["refund-annual-window"]["before"]["answer"]
+    assert "within 45 days" in lost["refund-annual-window"]["after"]["answer"]
+    assert said["changed"].startswith("Since 2026-11-02: 1 document changed, 1 deleted, 1 renamed; ")
+    page = Path(said["report"]).read_text(encoding="utf-8")
+    assert said["changed"].replace(">", "&gt;") in page
+    assert "<del>30</del>" in page
+    assert "<ins>45</ins>" in page
     found = checkout.json("search", "how long is a voucher valid", "--limit", "1")["passages"]
     assert [(each["doc_id"], "1234 days" in each["text"]) for each in found] == [("help-centre/refund-policy.md", True)]
     served = {

@@ -1,0 +1,81 @@
+"""The page: a night's summary and those before it, put into the templates that stand beside this module."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evals.retrieval import MEASURES
+from flows.changes import counted
+from flows.connect import make_folder
+from flows.params import Project
+from flows.report import figures
+from flows.report.plots import plot_nights
+from flows.report.words import clean, mark_differences, shorten
+
+HISTORY = 30  # nights a plot looks back
+LINKS = {"mlflow": "MLflow", "prefect": "Prefect"}
+
+
+def write_report(project: Project, summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> Path:
+    """Render a night's summary beside the nights before it, oldest first, and return the file."""
+    folder = make_folder(project.state / "reports" / summary["assistant"])
+    path = folder / f"{summary['night']}.html"
+    path.write_text(render(summary, before), encoding="utf-8")
+    return path
+
+
+def render(summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
+    """The page as text."""
+    last = before[-1] if before else None
+    nights = [*before[-HISTORY + 1 :], summary]
+    evaluated = summary.get("evaluate")
+    page: str = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            summary=summary,
+            last=last,
+            links=list(safe_links(summary.get("links") or {})),
+            key_figures=list(figures.key_figures(summary, last)),
+            new_in_quarantine=figures.new_in_quarantine(summary, last),
+            measures=list(figures.measures(summary, last, tuple(reversed(MEASURES)))),
+            moved_queries=figures.moved_queries(summary, last),
+            passed_cases=figures.passed_cases(summary, last) if evaluated else {},
+            seconds=figures.seconds(summary),
+            latency=figures.latency(summary),
+            nights=nights,
+            plots=plot_nights(nights),
+        )
+    )
+    return page
+
+
+def safe_links(links: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and address of the links that lead to a web page; anything else an address can do is not wanted here."""
+    for name, title in LINKS.items():
+        address = str(links.get(name) or "")
+        if address.startswith(("http://", "https://")):
+            yield title, address
+
+
+def _environment() -> Environment:
+    """Autoescape for markup, and every text freed of what cannot be seen before it is put in."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=clean,
+    )
+    environment.globals.update(
+        mark_differences=mark_differences,
+        shorten=shorten,
+        brief=partial(shorten, longest=300),
+        signed=figures.signed,
+        counted=counted,
+    )
+    return environment
