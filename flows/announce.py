@@ -6,7 +6,6 @@ from flows import artifacts, events
 from flows.connect import connect
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
-from flows.tracking.runs import tracking
 
 
 @step
@@ -33,7 +32,7 @@ def announce_evaluate(result: EvaluateResult) -> None:
 def announce_night(summary: dict[str, Any]) -> None:
     """Show the night with its links; events: finished, drift, over budget."""
     links = {"report": summary["report"]}
-    if url := tracking().run_url(summary["mlflow_run_id"]):
+    if url := summary["links"].get("mlflow"):
         links = {"report": f"{url}/artifacts/report.html", "mlflow": url}
     artifacts.show_night(summary, links)
     events.announce(events.events_of_night(summary, connect().settings.alarms), **links)

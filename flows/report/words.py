@@ -1,11 +1,13 @@
 """Words that others wrote, made fit to be shown: nothing invisible, nothing endless, and what differs marked."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
 LONGEST = 1500  # characters of one text that are shown: about a phone's screen and a half
+MOST_PAIRS = 5000  # of equal words in two texts that are compared in full; prose of that length has under 2,000
 
 # what a page would obey instead of showing: controls, changes of direction, zero-width marks, tags, lone surrogates
 _UNSEEN = re.compile(
@@ -45,7 +47,11 @@ def shorten(text: str, longest: int = LONGEST) -> Shown:
 def mark_differences(before: str, after: str, longest: int = LONGEST) -> tuple[Shown, Shown]:
     """Two texts side by side, word by word: what only one of them says is a piece of its own."""
     old, new = (re.findall(r"\S+\s*|\s+", text[:longest]) for text in (before, after))
-    matcher = SequenceMatcher(None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False)
+    bare = [word.strip() for word in old], [word.strip() for word in new]
+    seen = Counter(bare[0]), Counter(bare[1])
+    # a text that repeats itself took 12 s; `autojunk` lets no match start at the words it is full of
+    repeating = sum(number * seen[1][word] for word, number in seen[0].items()) > MOST_PAIRS
+    matcher = SequenceMatcher(None, *bare, autojunk=repeating)
     left: list[Piece] = []
     right: list[Piece] = []
     for tag, old_from, old_to, new_from, new_to in matcher.get_opcodes():

@@ -121,7 +121,7 @@ def test_the_report_is_quiet_readable_and_accessible(browser: Browser, report: P
     assert wide <= seen == LOOKS[look]["viewport"]["width"]  # type: ignore[index]
     small = "[...document.querySelectorAll('body *')].filter(e => parseFloat(getComputedStyle(e).fontSize) < 16).length"
     assert page.evaluate(small) == 0
-    taps = "[...document.querySelectorAll('nav a, summary')].map(e => e.getBoundingClientRect().height)"
+    taps = "[...document.querySelectorAll('nav a, .links a, summary')].map(e => e.getBoundingClientRect().height)"
     assert min(page.evaluate(taps)) >= 44
     assert page.evaluate("document.scripts.length") == 0
     assert opened.requests == [report.as_uri()]

@@ -209,6 +209,12 @@ def test_the_words_that_differ_are_marked_on_their_side(before, after, only_befo
     assert ("".join(piece.text for piece in new.pieces), new.left) == (after, 0)
 
 
+def test_an_answer_that_repeats_itself_is_compared_as_well():
+    old, new = mark_differences("once " + "again " * 200, "once " + "and again " * 140)
+    assert (old.pieces[0].text, new.pieces[0].text) == ("once", "once")
+    assert "and" in {word for piece in new.pieces if piece.kind == "only" for word in piece.text.split()}
+
+
 def test_of_a_long_answer_the_beginning_is_compared_and_the_rest_is_counted():
     old, new = mark_differences("a " * 50_000, "b" * 5000)
     assert (old.left, new.left) == (98_500, 3_500)
@@ -255,6 +261,7 @@ def test_what_differs_from_the_night_before_is_told_beside_each_figure():
         "gone: q-mobile-app",
         "renamed help/time-tracking.txt -> help/tracking-time.txt",
         "prompt two new",
+        "Open MLflow Since",
         "Not served yet from operations: operations/on-call.md",
         "ingest 1.0 s, check 1.0 s, evaluate 1.0 s",
     ):
