@@ -1,7 +1,5 @@
 """Runs that were killed: Prefect's records say Running for ever, unless somebody who knows better closes them."""
 
-import os
-
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
@@ -17,8 +15,8 @@ def close_lost_runs(project: Project) -> None:
 
     Only on this state folder's own Prefect server; on one that others use, their runs are not ours to judge.
     """
-    given, own = os.environ.get("PREFECT_API_URL"), read_servers(project.state).get("prefect")
-    if given and (own is None or given != f"{own.url}/api"):
+    own = read_servers(project.state).get("prefect")
+    if project.prefect_url and (own is None or project.prefect_url != f"{own.url}/api"):
         return
     running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
     with get_client(sync_client=True) as client:

@@ -100,6 +100,7 @@ class Project:
     state: Path
     database_url: str = field(repr=False)
     given_tracking_uri: str | None = field(repr=False)
+    given_prefect_url: str | None = None
     tracking_login: tuple[str, str] | None = field(default=None, repr=False)
     notify: Notify = Notify()
 
@@ -113,6 +114,12 @@ class Project:
         """The MLflow of the environment, or the server that `plumbline up` started; None: the SQLite file."""
         server = read_servers(self.state).get("mlflow")
         return self.given_tracking_uri or (server.url if server else None)
+
+    @cached_property
+    def prefect_url(self) -> str | None:
+        """The Prefect API of the environment, or of the server that `plumbline up` started; None: one for each run."""
+        server = read_servers(self.state).get("prefect")
+        return self.given_prefect_url or (f"{server.url}/api" if server else None)
 
     @property
     def knowledge(self) -> Path:
@@ -137,7 +144,7 @@ class Project:
 def find_project() -> Project:
     """The nearest folder upwards with a `params.yaml`; elsewhere the checkout this code stands in.
 
-    Environment: PLUMBLINE_STATE (folder of all state), PLUMBLINE_DATABASE_URL, MLFLOW_TRACKING_URI,
+    Environment: PLUMBLINE_STATE (folder of all state), PLUMBLINE_DATABASE_URL, MLFLOW_TRACKING_URI, PREFECT_API_URL,
     PLUMBLINE_WEBHOOK_URL, PLUMBLINE_SLACK_URL, PLUMBLINE_SMTP_URL with PLUMBLINE_MAIL_FROM and PLUMBLINE_MAIL_TO.
     """
     here = Path.cwd()
@@ -150,6 +157,7 @@ def find_project() -> Project:
         state=state,
         database_url=os.environ.get("PLUMBLINE_DATABASE_URL") or f"sqlite:///{state / 'plumbline.db'}",
         given_tracking_uri=tracking_uri,
+        given_prefect_url=os.environ.get("PREFECT_API_URL") or None,
         tracking_login=login,
         notify=_find_notify(),
     )
@@ -200,7 +208,7 @@ def quiet_vendors(project: Project) -> None:
         LANCE_LOG="error",
         TOKENIZERS_PARALLELISM="false",
     )
-    if "prefect" not in read_servers(project.state) and "PREFECT_API_URL" not in os.environ:
+    if project.prefect_url is None:
         os.environ["PREFECT_PROFILE"] = "ephemeral"  # also where a server that died has left its profile behind
     if project.given_tracking_uri and project.tracking_login:
         user, password = project.tracking_login

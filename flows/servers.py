@@ -88,7 +88,7 @@ def _wanted(project: Project) -> dict[str, tuple[int, list[str]]]:
     """Port and command of each server that is to run here."""
     settings = project.settings.servers
     wanted = {}
-    if "PREFECT_API_URL" not in os.environ:
+    if project.given_prefect_url is None:
         words = ["prefect", "server", "start", "--host", HOST, "--port", str(settings.prefect_port)]
         wanted["prefect"] = (settings.prefect_port, words)
     if not (project.given_tracking_uri or "").startswith("http"):
