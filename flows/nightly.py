@@ -1,6 +1,5 @@
 """The flow `nightly`: the whole night of one assistant, resumed where it stopped, read when it is finished."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,7 +18,6 @@ from flows.lost import close_lost_runs
 from flows.nights import tonight_of, within
 from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
-from flows.running import read_servers
 from flows.screen import say
 from flows.step import step
 from flows.tracking.night import abandon_run, begin_run, hear_people, log_night, name_prompt
@@ -124,11 +122,7 @@ def report_night(summary: dict[str, Any]) -> dict[str, Any]:
 def run_links(mlflow_run_id: str | None) -> dict[str, str]:
     """Where this night stands in the platforms' own views, as far as a server shows them."""
     mlflow = tracking().run_url(mlflow_run_id) if mlflow_run_id else None
-    prefect = (
-        flow_run.ui_url
-        if "PREFECT_API_URL" in os.environ or "prefect" in read_servers(connect().project.state)
-        else None
-    )
+    prefect = flow_run.ui_url if connect().project.prefect_url else None
     return {name: url for name, url in (("mlflow", mlflow), ("prefect", prefect)) if url}
 
 
