@@ -53,7 +53,10 @@ min_free_mb: 0
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("time_zone: UTC", "unknown key 'time_zone'. Known there: baseline_nights, mass_delete, min_free_mb, parsing"),
+        (
+            "time_zone: UTC",
+            "unknown key 'time_zone'. Known there: baseline_nights, corpus, mass_delete, min_free_mb, parsing",
+        ),
         ("parsing: {timeout: 5}", "unknown key 'parsing.timeout'. Known there: max_size_mb, timeout_seconds, workers."),
         ("splitting: {size: 5}", "unknown key 'splitting.size'. Known there: max_tokens, min_tokens."),
         ("mass_delete: {share: 1}", "unknown key 'mass_delete.share'. Known there: max_share, min_documents."),
