@@ -1,6 +1,6 @@
 """What each flow says when it is done: frozen, and plain JSON at the doors."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evals.compare import Comparison, PassRate, Verdict
@@ -53,7 +53,7 @@ class CheckResult:
     production_version: int | None
     moved: bool
     seconds: float
-    per_query: dict[str, dict[str, float]]
+    per_query: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values, without the scores of each query."""
