@@ -41,13 +41,6 @@ class CorpusSettings(Content):
 
     remote: str | None = Field(default=None, min_length=1)
 
-    @field_validator("remote")
-    @classmethod
-    def _holds_no_login(cls, remote: str | None) -> str | None:
-        if remote and urlsplit(remote).password:
-            raise ValueError("a password would be shown with every error; give it to DVC's own config or environment")
-        return remote
-
 
 class Settings(Content):
     """`params.yaml`: each step's settings stand beside that step and are composed here."""
@@ -107,7 +100,12 @@ class Project:
     @cached_property
     def settings(self) -> Settings:
         """The settings. Raises SettingsError."""
-        return read_content(self.folder / "params.yaml", Settings, error=SettingsError)
+        path = self.folder / "params.yaml"
+        settings = read_content(path, Settings, error=SettingsError)
+        if urlsplit(settings.corpus.remote or "").password:
+            # told here, as an error of the field itself would show its value
+            raise SettingsError(f"{path}: 'corpus.remote' holds a password. Take it out; DVC's own config can hold it.")
+        return settings
 
     @cached_property
     def tracking_uri(self) -> str | None:

@@ -110,4 +110,5 @@ def test_experiments_run_and_leave_production_alone(tmp_path: Path) -> None:
     names = {each["name"] for row in shown for each in row["experiments"] or ()}
     assert names == {"shorter", "back", "fewer"}
     assert "limit" in dvc(checkout, "params", "diff", "HEAD", "fewer", "--json")
+    assert "pass_rate.all" in dvc(checkout, "metrics", "diff", "HEAD", "fewer", "--json")
     assert not [path.name for path in (tmp_path / "state").iterdir() if path.name not in ("experiment", "dvc")]

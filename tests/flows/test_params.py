@@ -80,6 +80,8 @@ min_free_mb: 0
         ("timezone: ../../etc/passwd", "no such time zone"),
         ("timezone: Europe", "no such time zone"),
         ("timezone: ''", "no such time zone"),
+        ("corpus: {remote: 7}", "'corpus.remote' is 7"),
+        ("corpus: {remote: 'https://night:hush-hush@127.0.0.1/x'}", "'corpus.remote' holds a password"),
         ("- timezone: UTC", "expected keys and values, found list"),
         ("timezone: [", "unreadable YAML"),
         ("", "expected keys and values, found NoneType"),
@@ -91,6 +93,7 @@ def test_a_wrong_setting_is_refused_by_name_in_one_line(tmp_path, text, named):
     assert str(caught.value).startswith(str(tmp_path / "params.yaml"))
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_missing_params_are_refused_by_their_file(tmp_path):
