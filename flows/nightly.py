@@ -93,9 +93,10 @@ def finish_night(
     report = write_report(connections.project, summary, [each.summary for each in before if each.summary])
     summary["report"] = str(report)
     log_night(tonight, summary, ingested, checked, evaluated)
-    record_assessments(connections.history, said)
     now = datetime.now(UTC)
     connections.history.note_night(tonight, status="finished", finished_at=now, summary=summary)
+    # last: a night that is killed here says once more, rather than never, what people said
+    record_assessments(connections.history, said)
     return summary
 
 

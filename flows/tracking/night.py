@@ -76,9 +76,10 @@ def log_night(
         run_id,
         parameters=_parameters(connections, summary, ingested),
         metrics={
-            **ingest_metrics(ingested),
-            **check_metrics(checked),
+            # in this order: a comparison begins with the first that differs
             **(evaluate_metrics(evaluated) if evaluated else {}),
+            **check_metrics(checked),
+            **ingest_metrics(ingested),
             "cost_usd": summary["cost_usd"],
         },
         tags=_tags(connections, summary, ingested, checked, evaluated),
