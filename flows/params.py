@@ -197,7 +197,7 @@ def quiet_vendors(project: Project) -> None:
         MLFLOW_DISABLE_TELEMETRY="true",
         MLFLOW_LOGGING_LEVEL="ERROR",
         MLFLOW_ENABLE_ASYNC_LOGGING="false",
-        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",  # stdout is for our JSON
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",  # stdout is for what a command says
         MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS="0",  # a moved alias is seen at once
         GIT_PYTHON_REFRESH="quiet",
         GX_ANALYTICS_ENABLED="false",

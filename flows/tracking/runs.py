@@ -13,7 +13,7 @@ from flows.params import Project
 from knowledge.errors import StateError
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-STEP = 0  # of every metric of every night, so that nights stand side by side in a comparison
+STEP = 0  # of every metric of every night: MLflow draws nights as bars side by side, not as dots apart
 
 
 class Tracking:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.case import Suite
-from evals.compare import PassRate
 from evals.retrieval import MEASURES, RetrievalQuality
 from flows.connect import connect
 from flows.nights import TONIGHT
@@ -129,7 +128,7 @@ def check_metrics(result: CheckResult) -> dict[str, float | None]:
 def evaluate_metrics(result: EvaluateResult) -> dict[str, float | None]:
     """An evaluation's figures under the names that every night uses."""
     return {
-        **{f"pass_rate/{kind}": _rate(score) for kind, score in result.scores.items()},
+        **{f"pass_rate/{kind}": score.rate for kind, score in result.scores.items()},
         "evaluate/lost": float(len(result.comparison.lost) if result.comparison else 0),
         "evaluate/gained": float(len(result.comparison.gained) if result.comparison else 0),
         "evaluate/cases": float(result.scores["all"].cases),
@@ -155,10 +154,6 @@ def flat(content: Mapping[str, Any], above: str = "") -> dict[str, object]:
 def served_models(result: EvaluateResult) -> list[str]:
     """The models that really answered."""
     return sorted({str(row["model"]) for row in result.cases} - {"none"})
-
-
-def _rate(score: PassRate) -> float | None:
-    return score.rate
 
 
 def _begin(experiment: str, name: str) -> str:

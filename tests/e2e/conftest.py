@@ -34,3 +34,13 @@ def after_first_night(first_night: tuple[Checkout, dict[str, Any]], tmp_path: Pa
     """A copy of that checkout, state and all."""
     shutil.copytree(first_night[0].folder, tmp_path / "copy", ignore=shutil.ignore_patterns("run.lock", "prefect"))
     return Checkout(tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def copied(
+    first_night: tuple[Checkout, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory, prefect: None
+) -> Checkout:
+    """Such a copy for all tests of a module."""
+    folder = tmp_path_factory.mktemp("copied") / "copy"
+    shutil.copytree(first_night[0].folder, folder, ignore=shutil.ignore_patterns("run.lock", "prefect"))
+    return Checkout(folder)
