@@ -28,9 +28,9 @@ ROOT = Path(__file__).parents[1]
 PLUMBLINE = str(Path(sys.executable).parent / "plumbline")
 GOALS = {"up": 40.0, "night": 90.0, "platforms": 15.0}
 STAGES = {
-    "mlflow": ("begin night", "read assessments", "log ingest", "log check", "log evaluate", "log night"),
-    "dvc": ("keep corpus", "record snapshot"),
-    "report": ("write report",),
+    "mlflow": ("begin night", "name prompt", "hear people", "log ingest", "log check", "log evaluate", "log night"),
+    "dvc": ("keep corpus", "take snapshot"),
+    "report": ("report night",),
     "prefect": ("announce ingest", "announce check", "announce evaluate", "announce night"),
 }
 
