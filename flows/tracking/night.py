@@ -115,7 +115,6 @@ def _parameters(connections: Connections, summary: dict[str, Any], ingested: Ing
     settings = connections.settings.model_dump(mode="json", include={"parsing", "splitting"})
     return {
         "assistant": manifest.assistant,
-        "night": summary["night"],
         "collection": ingested.collection,
         "route": ", ".join(manifest.route),
         "policy": manifest.policy,

@@ -113,7 +113,7 @@ def test_nights_have_the_same_metrics_at_the_same_step(nights: Nights) -> None:
 def test_what_a_person_changed_is_a_parameter_of_its_own(nights: Nights) -> None:
     first, second = (nights.run(number).data.params for number in range(2))
     differ = {name for name in first if first[name] != second[name]}
-    assert differ == {"night", "retrieval.limit", "prompt_version"}
+    assert differ == {"retrieval.limit", "prompt_version"}
     assert (first["retrieval.limit"], second["retrieval.limit"]) == ("6", "5")
     assert set(first) == set(second)
     assert {"splitting.max_tokens", "retrieval.max_context_tokens", "route", "recipe.embed_id"} <= set(first)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.spans import SpanRecorder
 from knowledge.manifest import Manifest, read_manifest
 from knowledge.policy import read_policy
 from knowledge.record import Document, Parsed, Passage, Recipe
@@ -179,3 +180,46 @@ def test_citations_name_the_passages_among_the_contexts(ask):
         context = found.contexts[citation.number - 1]
         assert (citation.chunk_id, citation.doc_id, citation.uri) == (context.chunk_id, context.doc_id, context.uri)
         assert f"[{citation.number}]" in found.text
+
+
+@pytest.mark.parametrize(
+    ("question", "steps"),
+    [
+        ("When does a refund reach my bank account?", ["screen", "retrieve", "assemble", "call", "check", "answer"]),
+        ("My lawyer will write to you.", ["screen", "answer"]),
+    ],
+)
+def test_the_spans_are_the_steps_under_one_root_with_the_trace_id_of_the_answer(
+    collection, manifest, policy, question, steps
+):
+    recorder = SpanRecorder()
+    with recorder.alone():
+        found = answer(
+            question,
+            manifest=manifest,
+            policy=policy,
+            collection=collection,
+            embedder=EMBEDDER,
+            tracer=recorder.tracer,
+        )
+    spans = {span["name"]: span for span in recorder.taken()}
+    assert list(spans) == steps  # a span is written when it ends
+    root = spans["answer"]
+    assert {span["context"]["trace_id"] for span in spans.values()} == {f"0x{found.trace_id}"}
+    assert {span["parent_id"] for span in spans.values()} == {None, root["context"]["span_id"]}
+    told = json.loads(root["attributes"]["output.value"])
+    assert (told["text"], told["outcome"]) == (found.text, found.outcome)
+    if "retrieve" in spans:
+        passages = json.loads(spans["retrieve"]["attributes"]["output.value"])
+        assert passages[0]["metadata"]["doc_id"] == "help/refunds.md"
+        assert 0 < passages[0]["metadata"]["score"] <= 1
+        messages = json.loads(spans["call"]["attributes"]["input.value"])["messages"]
+        assert [each["role"] for each in messages] == ["system", "user"]
+        assert passages[0]["page_content"][:40] in messages[1]["content"]
+    assert recorder.taken() == []
+
+
+def test_each_answer_has_a_trace_id_of_its_own_also_where_nothing_records(ask):
+    ids = {ask("My lawyer will write to you.").trace_id for _ in range(3)}
+    assert {len(each) for each in ids} == {32}
+    assert len(ids) == 3
