@@ -20,7 +20,7 @@ from pipelines.answering.spans import gave, step
 
 
 def project(folder, uri=None):
-    return Project(folder=folder, state=folder / "state", database_url="sqlite://", tracking_uri=uri)
+    return Project(folder=folder, state=folder / "state", database_url="sqlite://", given_tracking_uri=uri)
 
 
 @pytest.fixture(scope="module")
