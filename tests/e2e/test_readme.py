@@ -1,4 +1,4 @@
-"""The README and the pages of docs/ are true, word for word: their commands run, and the night shown is a night's own."""
+"""The README and docs/ are true, word for word: their commands run, and the night shown is a night's own screen."""
 
 import os
 import re
@@ -89,7 +89,7 @@ def test_every_command_of_the_readme_runs(after_readme: tuple[Path, subprocess.C
 def test_every_command_of_the_pages_runs(
     after_readme: tuple[Path, subprocess.CompletedProcess[str]], prefect: None
 ) -> None:
-    """After the README, whose blocks are not run twice, and with one Prefect server, which saves its start each time."""
+    """After the README, whose blocks are not run twice; with one Prefect server, as its start takes ten seconds."""
     folder, _ = after_readme
     said = {}
     for name in PAGES:
