@@ -136,7 +136,7 @@ def test_the_experiment_page_runs(tmp_path: Path) -> None:
     site = str(tmp_path / "state/dvc")
     run(tmp_path, [*git, "git commit -qm x"])
     done = run(tmp_path, blocks(page("experiment.md"), EXPERIMENT), DVC_SITE_CACHE_DIR=site, DVC_EXP_AUTO_PUSH="false")
-    for seen in ("Ran experiment(s): shorter", "Ran experiment(s): fewer", "splitting.max_tokens", "pass_rate.all"):
+    for seen in ("Ran experiment(s): shorter", "Ran experiment(s): fewer", "retrieval.limit", "pass_rate.all"):
         assert seen in done.stdout + done.stderr
 
 
