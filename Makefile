@@ -1,4 +1,4 @@
-.PHONY: nightly up down test check prove lock clean
+.PHONY: nightly up down test check docs prove lock clean
 PY := .venv/bin/python
 PROJECT := flows pipelines knowledge evals tests bench
 
@@ -13,12 +13,16 @@ down:  ## stop what `make up` started
 
 test: .venv/.ready check  ## set-up and every check
 
-check: .venv/.ready  ## format, lint, types, import contracts, tests
+check: .venv/.ready  ## format, lint, types, import contracts, documentation, tests
 	.venv/bin/ruff format --check $(PROJECT)
 	.venv/bin/ruff check $(PROJECT)
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+	@$(MAKE) --no-print-directory docs
 	$(PY) -m pytest
+
+docs: .venv/.ready  ## the documentation as pages in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 prove: .venv/.ready  ## the slow proofs
 	$(PY) -m pytest -m nightly -n 0

@@ -1,4 +1,4 @@
-"""The README is true, word for word: its commands run, and the night it shows is a night's own screen."""
+"""The README and docs/ are true, word for word: their commands run, and the night shown is a night's own screen."""
 
 import os
 import re
@@ -6,33 +6,76 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checkout import ROOT, assert_quiet, copy_project
+import pytest
+import yaml
+from checkout import ROOT, Checkout, assert_quiet, copy_everything, copy_project
+from prefect.settings import PREFECT_API_URL
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-NOT_RUN = ("make test", "mlflow ui")  # the suite itself; a server
+PAGES = [
+    next(iter(entry.values())) for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+]
+SERVED, EXPERIMENT = ' title="with servers"', ' title="an experiment"'
+# what the blocks "with servers" may hold: these commands belong to tests/e2e/test_servers.py
+SERVER_COMMANDS = {
+    "make up",
+    "make down",
+    "plumbline status",
+    "prefect deployment ls",
+    "prefect deployment run nightly/support --watch",
+    "prefect deployment run nightly/support --param new_night=true --watch",
+}
+SERVER_VARIABLES = {
+    "MLFLOW_TRACKING_URI",
+    "PLUMBLINE_DATABASE_URL",
+    "PLUMBLINE_MAIL_FROM",
+    "PLUMBLINE_MAIL_TO",
+    "PLUMBLINE_SMTP_URL",
+    "PREFECT_HOME",
+    "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+}
 
 
-def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
-    checkout = copy_project(tmp_path)
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    (tmp_path / ".venv/.ready").touch()
-    commands = [block for block in BLOCKS if not block.strip().startswith(NOT_RUN) and "mlflow ui" not in block]
-    assert len(commands) >= 4
-    script = "set -euo pipefail\n" + "\n".join(commands)
+def blocks(text: str, info: str = "") -> list[str]:
+    """The bash blocks of a page that are marked so."""
+    return [block for mark, block in re.findall(r"^```bash([^\n]*)\n(.*?)^```", text, re.M | re.S) if mark == info]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def run(folder: Path, commands: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=checkout.environment(HOME=str(tmp_path / "home")),
+        ["bash", "-c", "set -euo pipefail\n" + "\n".join(commands)],
+        cwd=folder,
+        env=Checkout(folder).environment(HOME=str(folder / "home"), **environment),
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def after_readme(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A checkout in which every command of the README has run, in order, and its screen."""
+    folder = tmp_path_factory.mktemp("readme")
+    copy_project(folder)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / ".venv/.ready").touch()
+    commands = [block for block in blocks(README) if not block.startswith("make test")]  # the suite itself
+    assert len(commands) >= 4
+    return folder, run(folder, commands)
+
+
+def test_every_command_of_the_readme_runs(after_readme: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    _, done = after_readme
     assert_quiet(done.stderr)
     shown = re.search(r"^```text\n(Night .*?)^```", README, re.MULTILINE | re.DOTALL)
     assert shown is not None
@@ -41,6 +84,80 @@ def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
     assert "within 30 days" in done.stdout
     assert "28 days" in done.stdout
     assert "The workshop opens at 7:30." in done.stdout
+
+
+def test_every_command_of_the_pages_runs(
+    after_readme: tuple[Path, subprocess.CompletedProcess[str]], prefect: None
+) -> None:
+    """After the README, whose blocks are not run twice; with one Prefect server, as its start takes ten seconds."""
+    folder, _ = after_readme
+    said = {}
+    for name in PAGES:
+        commands = [block for block in blocks(page(name)) if block not in blocks(README)]
+        if commands:
+            done = run(folder, commands, PREFECT_API_URL=str(PREFECT_API_URL.value()))
+            assert_quiet(done.stderr)
+            said[name] = done.stdout
+    assert set(said) == {"index.md", "compare.md", "documents.md", "model.md"}
+    assert "within 30 days" in said["index.md"]
+    assert "The workshop opens at 7:30." in said["documents.md"]
+    assert "No passage that this reader may see matches." in said["documents.md"]
+    assert "45 documents of night" in said["documents.md"]
+
+
+def test_commands_with_servers_are_those_the_server_tests_run() -> None:
+    texts = [README, *map(page, PAGES)]
+    lines = [line for text in texts for block in blocks(text, SERVED) for line in block.splitlines() if line]
+    exports = {line for line in lines if line.startswith("export ")}
+    assert {line.removeprefix("export ").partition("=")[0] for line in exports} == SERVER_VARIABLES
+    assert set(lines) - exports == SERVER_COMMANDS
+
+
+def test_every_block_is_run_or_marked() -> None:
+    for text in (README, *map(page, PAGES)):
+        marks = set(re.findall(r"^```(?:bash|sh|shell|console)([^\n]*)", text, re.MULTILINE))
+        assert marks <= {"", SERVED, EXPERIMENT}
+
+
+def test_every_dvc_command_of_the_experiment_page_exists() -> None:
+    from dvc.cli.parser import get_main_parser
+
+    lines = "\n".join(blocks(page("experiment.md"), EXPERIMENT)).splitlines()
+    commands = [line.split()[1:] for line in lines if line.startswith("dvc ")]
+    assert len(commands) == 7
+    for words in commands:
+        get_main_parser().parse_args(words)
+
+
+@pytest.mark.nightly
+def test_the_experiment_page_runs(tmp_path: Path) -> None:
+    copy_everything(tmp_path)
+    git = ["git init -q", "git config user.name x", "git config user.email x@localhost", "git add -A"]
+    site = str(tmp_path / "state/dvc")
+    run(tmp_path, [*git, "git commit -qm x"])
+    done = run(tmp_path, blocks(page("experiment.md"), EXPERIMENT), DVC_SITE_CACHE_DIR=site, DVC_EXP_AUTO_PUSH="false")
+    for seen in ("Ran experiment(s): shorter", "Ran experiment(s): fewer", "retrieval.limit", "pass_rate.all"):
+        assert seen in done.stdout + done.stderr
+
+
+def test_the_deployment_and_the_schedule_that_are_shown_fit_the_file() -> None:
+    written = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+    fragment, entry = re.findall(r"^```yaml[^\n]*\n(.*?)^```", page("schedule.md"), re.MULTILINE | re.DOTALL)
+    assert fragment in written
+    *known, added = yaml.safe_load(written + entry)["deployments"]
+    night = known[0]
+    assert night["name"] == "support"
+    assert set(added) == set(night)
+    for key in ("entrypoint", "version", "tags", "concurrency_limit", "work_pool"):
+        assert added[key] == night[key]
+
+
+def test_the_pages_name_pictures_that_are_there_and_small() -> None:
+    shown = {name for each in PAGES for name in re.findall(r"\(pictures/([^)]+)\)", page(each))}
+    kept = {path.name: path.stat().st_size for path in (ROOT / "docs/pictures").iterdir()}
+    assert shown == set(kept)
+    assert max(kept.values()) < 200_000
+    assert sum(kept.values()) < 1_200_000
 
 
 def test_every_command_the_readme_names_exists() -> None:
@@ -54,6 +171,8 @@ def test_every_command_the_readme_names_exists() -> None:
     ).stdout
     existing = set(re.findall(r"^  ([a-z]+) ", help_text, re.MULTILINE))
     assert named == existing
+    for each in PAGES:
+        assert set(re.findall(r"`plumbline ([a-z]+)", page(each))) <= existing
 
 
 def _lasting(screen: str) -> list[str]:
