@@ -199,6 +199,7 @@ def quiet_vendors(project: Project) -> None:
         MLFLOW_ENABLE_ASYNC_LOGGING="false",
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",  # stdout is for what a command says
         MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS="0",  # a moved alias is seen at once
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # eight processes that nothing here asks for
         GIT_PYTHON_REFRESH="quiet",
         GX_ANALYTICS_ENABLED="false",
         UNSTRUCTURED_DISABLE_NOTICE="1",

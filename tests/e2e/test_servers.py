@@ -92,6 +92,23 @@ class Up:
             "PLUMBLINE_MAIL_TO": "duty@localhost, team@localhost",
         }
 
+    def make(self, target: str) -> subprocess.CompletedProcess[str]:
+        return self.shell(f"make {target}", **self.environment)
+
+    def shell(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command of the documentation, as a person types it."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.checkout.folder,
+            env=self.checkout.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.prefect}/api{path}", content, {"Content-Type": "application/json"})
@@ -129,11 +146,13 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     checkout.edit("params.yaml", "mlflow_port: 5000", f"mlflow_port: {ports[1]}")
     checkout.edit("params.yaml", "missed_after_minutes: 60", "missed_after_minutes: 0.2")
     running = Up(checkout, Hook(), Mailbox(), ports)
-    done = checkout.run_apart("up", **running.environment)
-    assert done.status == 0, done.stderr
+    (checkout.folder / ".venv").mkdir()
+    (checkout.folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (checkout.folder / ".venv/.ready").touch()
+    done = running.make("up")
     assert done.stdout.splitlines()[:2] == [f"Prefect      {running.prefect}", f"MLflow       {running.mlflow}"]
     yield running
-    checkout.run_apart("down")
+    running.make("down")
 
 
 def test_every_flow_is_deployed_and_only_the_night_is_scheduled(up: Up) -> None:
@@ -241,6 +260,13 @@ def test_a_command_beside_the_servers_is_seen_in_them(up: Up) -> None:
     assert said["collection"] == "support"
     assert "ingest support" in names
     assert up.checkout.json("status")["servers"] == {"prefect": up.prefect, "mlflow": up.mlflow, "worker": "running"}
+
+
+def test_prefects_own_command_finds_the_server_and_its_deployments(up: Up) -> None:
+    own = {"PREFECT_HOME": str(up.checkout.folder / "state/prefect")}
+    assert "nightly/support" in up.shell("prefect deployment ls", **own).stdout
+    # the night of today is finished, so this run reads it
+    assert "Completed" in up.shell("prefect deployment run nightly/support --watch", **own).stdout
 
 
 def test_a_night_that_does_not_begin_is_told(up: Up) -> None:
