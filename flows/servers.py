@@ -53,9 +53,10 @@ def bring_up(project: Project) -> dict[str, Server]:
         timeout = project.settings.servers.startup_timeout_seconds
         if "prefect" in servers:
             _use_profile(project, servers["prefect"])
-            _wait(project, servers["prefect"], "/api/health", timeout)
-        from flows.deployments import deploy, make_pool, wait_for_worker
+        from flows.deployments import deploy, make_pool, wait_for_worker  # seconds, while the server starts
 
+        if "prefect" in servers:
+            _wait(project, servers["prefect"], "/api/health", timeout)
         make_pool(POOL)
         if "worker" not in servers:
             launch("worker", ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"], None)
