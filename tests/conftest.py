@@ -1,6 +1,7 @@
 """The small real things that tests stand on: files, a store, and an ingestion without its worker processes."""
 
 import getpass
+import os
 import shutil
 import socket
 import subprocess
@@ -25,7 +26,9 @@ def postgresql() -> Iterator[str]:
     if INITDB is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # pytest's own are closed to the server's user
-    own = [] if getpass.getuser() != "root" else ["runuser", "-u", "postgres", "--"]  # the server refuses root
+    # the server refuses root; root's own commands are not on everybody's path
+    runuser = shutil.which("runuser", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin{os.pathsep}/sbin")
+    own = [] if getpass.getuser() != "root" else [str(runuser), "-u", "postgres", "--"]
     if own:
         shutil.chown(folder, "postgres")
     with socket.socket() as free:
