@@ -82,6 +82,7 @@ min_free_mb: 0
         ("timezone: ''", "no such time zone"),
         ("corpus: {remote: 7}", "'corpus.remote' is 7"),
         ("corpus: {remote: 'https://night:hush-hush@127.0.0.1/x'}", "'corpus.remote' holds a password"),
+        ("servers: {prefect_port: 5000}", "prefect_port and mlflow_port are both 5000; give them different ones"),
         ("- timezone: UTC", "expected keys and values, found list"),
         ("timezone: [", "unreadable YAML"),
         ("", "expected keys and values, found NoneType"),
