@@ -149,10 +149,12 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     (checkout.folder / ".venv").mkdir()
     (checkout.folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (checkout.folder / ".venv/.ready").touch()
-    done = running.make("up")
-    assert done.stdout.splitlines()[:2] == [f"Prefect      {running.prefect}", f"MLflow       {running.mlflow}"]
-    yield running
-    running.make("down")
+    try:
+        done = running.make("up")
+        assert done.stdout.splitlines()[:2] == [f"Prefect      {running.prefect}", f"MLflow       {running.mlflow}"]
+        yield running
+    finally:
+        running.make("down")
 
 
 def test_every_flow_is_deployed_and_only_the_night_is_scheduled(up: Up) -> None:
