@@ -13,12 +13,11 @@ down:  ## stop what `make up` started
 
 test: .venv/.ready check  ## set-up and every check
 
-check: .venv/.ready  ## format, lint, types, import contracts, documentation, tests
+check: .venv/.ready docs  ## format, lint, types, import contracts, documentation, tests
 	.venv/bin/ruff format --check $(PROJECT)
 	.venv/bin/ruff check $(PROJECT)
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	@$(MAKE) --no-print-directory docs
 	$(PY) -m pytest
 
 docs: .venv/.ready  ## the documentation as pages in build/site; a warning is an error
@@ -28,7 +27,7 @@ prove: .venv/.ready  ## the slow proofs
 	$(PY) -m pytest -m nightly -n 0
 
 .venv/.ready: requirements.lock pyproject.toml
-	@echo "Setting up .venv from requirements.lock (once, a minute or two) ..."
+	@echo "Setting up .venv from requirements.lock (once, two or three minutes) ..."
 	@python3 -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or later is needed, python3 is {v[0]}.{v[1]}.")'
 	@python3 -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from flows import experiments, lookups, summaries
+from flows import lookups, summaries
 from flows.corpus import corpus
 from flows.doors import (
     COULD_NOT_RUN,
@@ -85,7 +85,9 @@ def ingest(
         collection=collection, source=source, allow_mass_delete=allow_mass_delete
     )
     if results_to:
-        experiments.write_index(results_to, result)
+        from flows.experiments import write_index
+
+        write_index(results_to, result)
     show(result.as_row(), summaries.ingest, as_json)
     return GOOD
 
@@ -99,7 +101,9 @@ def check(collection: str, results_to: Path | None, report_only: bool, as_json: 
     """Measure freshness and retrieval of the candidate; let it serve when the floors hold."""
     result = open_flow("check", lambda to: to.store.open(collection))(collection=collection)
     if results_to:
-        experiments.write_retrieval(results_to, result)
+        from flows.experiments import write_retrieval
+
+        write_retrieval(results_to, result)
     show(result.as_row(), summaries.check, as_json)
     return FAILED if result.verdict == "fail" and not report_only else GOOD
 
@@ -125,7 +129,9 @@ def evaluate(
         assistant=assistant, suites=list(suites) or None, candidate=candidate
     )
     if results_to:
-        experiments.write_answers(results_to, result)
+        from flows.experiments import write_answers
+
+        write_answers(results_to, result)
     show(result.as_row(), summaries.evaluate, as_json)
     return GOOD
 

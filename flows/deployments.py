@@ -38,7 +38,7 @@ def make_pool(name: str) -> None:
 
 def deploy(project: Project) -> None:
     """Deploy every flow of prefect.yaml, save the notification blocks, and create or correct the automations."""
-    _check_timezones(project)
+    check_timezones(project)
     program = Path(sys.executable).parent / "prefect"
     done = subprocess.run(
         [str(program), "--no-prompt", "deploy", "--all", "--prefect-file", DEPLOYMENTS],
@@ -52,7 +52,7 @@ def deploy(project: Project) -> None:
         raise ContentError(f"{project.folder / DEPLOYMENTS}: cannot be deployed: {' '.join(said[-3:])[:400]}")
     with get_client(sync_client=True) as client:
         places = [block.save(f"plumbline-{name}", overwrite=True) for name, block in _places(project).items()]
-        names = [_put_automation(client, written, places) for written in _read_automations(project)]
+        names = [put_automation(client, written, places) for written in read_automations(project)]
         say(f"up: flows deployed, {len(names)} automations notify {len(places)} place{'s' * (len(places) != 1)}")
 
 
@@ -68,7 +68,7 @@ def wait_for_worker(pool: str, check_alive: Callable[[], None], timeout_seconds:
     raise StateError(f"worker: none polls the pool '{pool}' after {timeout_seconds:g} s. See state/logs/worker.log.")
 
 
-def _check_timezones(project: Project) -> None:
+def check_timezones(project: Project) -> None:
     """A night is named after its date in the settings' zone, so that is the zone its schedule must be in."""
     path = project.folder / DEPLOYMENTS
     try:
@@ -106,7 +106,8 @@ def _places(project: Project) -> dict[str, NotificationBlock]:
     return places
 
 
-def _read_automations(project: Project) -> list[dict[str, Any]]:
+def read_automations(project: Project) -> list[dict[str, Any]]:
+    """What automations.yaml says, with the seconds of a missed night from the settings. Raises ContentError."""
     path = project.folder / AUTOMATIONS
     minutes = project.settings.alarms.missed_after_minutes
     try:
@@ -117,7 +118,7 @@ def _read_automations(project: Project) -> list[dict[str, Any]]:
     return written
 
 
-def _put_automation(client: SyncPrefectClient, written: dict[str, Any], places: list[Any]) -> str:
+def put_automation(client: SyncPrefectClient, written: dict[str, Any], places: list[Any]) -> str:
     """Create an automation of the file, or bring the one of that name to what the file says."""
     actions = [{**action, "block_document_id": place} for action in written["actions"] for place in places]
     try:

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from prefect.events import emit_event
 
 from flows.params import AlarmSettings
 from flows.results import CheckResult, IngestResult
 
+EventName = Literal[
+    "night-finished", "drift", "gate-failed", "freshness-missed", "quarantine-over-share", "over-budget"
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """`about` is `assistant.NAME` or `collection.NAME`; headline and text are what people are sent."""
 
-    name: str
+    name: EventName
     about: str
     headline: str
     text: str

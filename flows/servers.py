@@ -64,7 +64,7 @@ def bring_up(project: Project) -> dict[str, Server]:
         wait_for_worker(POOL, lambda: _check_alive(project, servers["worker"]), timeout)
         if "mlflow" in servers:
             _wait(project, servers["mlflow"], "/health", timeout)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: nothing stays half set up
         for server in reversed(started):
             _end(server)
         write_servers(project.state, {name: each for name, each in servers.items() if each not in started})
@@ -127,9 +127,9 @@ def _launch(project: Project, name: str, words: list[str], url: str | None) -> S
     # PLUMBLINE_RUN marks servers that end with a run; these outlive it
     environment = {key: value for key, value in os.environ.items() if key != "PLUMBLINE_RUN"}
     environment |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
-    # not among the words of the command, which everybody on the machine can read
-    database = project.given_tracking_uri or f"sqlite:///{project.state / 'mlflow' / 'mlflow.db'}"
-    environment["MLFLOW_BACKEND_STORE_URI"] = database
+    if name == "mlflow":  # not among the words of the command, which everybody on the machine can read
+        database = project.given_tracking_uri or f"sqlite:///{project.state / 'mlflow' / 'mlflow.db'}"
+        environment["MLFLOW_BACKEND_STORE_URI"] = database
     if name == "prefect":
         environment["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else the UI asks port 4200
     with log.open("ab") as lines:

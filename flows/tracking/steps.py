@@ -16,7 +16,7 @@ METRIC_NAMES = {name: f"retrieval/{name.lower().replace('@', '_at_')}" for name 
 
 
 @step
-def log_ingest(result: IngestResult) -> IngestResult:
+def log_ingest(result: IngestResult) -> None:
     """Log an ingest as a child of its night, or as a run of its own."""
     connections = connect()
     run_id = _begin(f"collection {result.collection}", "ingest")
@@ -40,11 +40,10 @@ def log_ingest(result: IngestResult) -> IngestResult:
         datasets={f"corpus-{result.collection}": (f"version-{result.version}", corpus)},
     )
     tracking().end(run_id)
-    return result
 
 
 @step
-def log_check(result: CheckResult, quality: RetrievalQuality) -> CheckResult:
+def log_check(result: CheckResult, quality: RetrievalQuality) -> None:
     """Log a check as a child of its night, or as a run of its own."""
     run_id = _begin(f"collection {result.collection}", "check")
     tracking().log(
@@ -62,11 +61,10 @@ def log_check(result: CheckResult, quality: RetrievalQuality) -> CheckResult:
         },
     )
     tracking().end(run_id)
-    return result
 
 
 @step
-def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> EvaluateResult:
+def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> None:
     """Log an evaluation as a child of its night, or as a run of its own."""
     connections = connect()
     manifest = connections.manifest(result.assistant)
@@ -99,7 +97,6 @@ def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> EvaluateRes
         },
     )
     tracking().end(run_id)
-    return result
 
 
 def ingest_metrics(result: IngestResult) -> dict[str, float | None]:

@@ -27,7 +27,6 @@ SERVER_COMMANDS = {
     "plumbline status",
     "prefect deployment ls",
     "prefect deployment run nightly/support --watch",
-    "prefect deployment run nightly/support --param new_night=true --watch",
 }
 SERVER_VARIABLES = {
     "MLFLOW_TRACKING_URI",

@@ -22,7 +22,6 @@ SHOTS = Path(__file__).parent / "screenshots"
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 EVENT = """
 import sys
-from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 from flows.events import Event, announce
 announce([Event(*words.split("|")) for words in sys.argv[1:]])
