@@ -18,11 +18,11 @@ from evals.case import read_suite
 from evals.gate import read_gates
 from evals.graders import GRADER_VERSIONS
 from evals.retrieval import read_queries
-from flows.params import Project, Settings, find_project
+from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
 from knowledge.digest import digest
-from knowledge.errors import CollectionError, SourceError, StateError
+from knowledge.errors import CollectionError, SettingsError, SourceError, StateError
 from knowledge.history import History
-from knowledge.manifest import Manifest, read_manifest, read_manifests
+from knowledge.manifest import LOCAL_MODEL, Manifest, read_manifest, read_manifests
 from knowledge.policy import Policy, read_policy
 from knowledge.record import Recipe
 from knowledge.source import NAME, Source, read_sources
@@ -31,6 +31,8 @@ from pipelines.ingestion.sync import find_folder
 
 if TYPE_CHECKING:
     from knowledge.store import Collection, Store
+    from pipelines.batch import Calls
+    from pipelines.ingestion.embed import Embedder
 
 
 FULL_BYTES = 1_000_000  # with less room nothing here can be written
@@ -54,9 +56,45 @@ class Connections:
         return History(self.project.database_url)
 
     @cached_property
-    def embedder(self) -> WordLlamaEmbedder:
-        """The embedding model."""
-        return WordLlamaEmbedder()
+    def embedder(self) -> "Embedder":
+        """The embedding model. Raises SettingsError."""
+        settings = self.settings.embedding
+        if settings.model == LOCAL_EMBEDDER:
+            return WordLlamaEmbedder()
+        from pipelines.hosted_embedder import HostedEmbedder
+
+        if not self.calls.usable(settings.model):
+            raise SettingsError(
+                f"embedding model '{settings.model}': no endpoint for it. Set OPENAI_API_KEY or OPENAI_BASE_URL, or "
+                "give its provider an address under models.providers in params.yaml."
+            )
+        shape = settings.model_dump(include={"dimensions", "shorten", "batch_texts"})
+        return HostedEmbedder(self.calls, settings.model, **shape)
+
+    @cached_property
+    def calls(self) -> "Calls":
+        """The one door for everything that costs money."""
+        from pipelines.batch import Calls  # openai is a second and a half of imports
+
+        return Calls(
+            self.project.providers,
+            self.ledger,
+            settings=self.settings.models,
+            budgets=self.settings.budgets,
+            today=lambda: f"{datetime.now(self.settings.zone):%Y-%m-%d}",
+        )
+
+    def models(self, manifest: Manifest) -> tuple[str, ...]:
+        """The entries of a manifest's route that can be asked here. Raises SettingsError when there is none."""
+        names = {each.name for each in self.project.providers} | {"local"}
+        found = tuple(model for model in manifest.route if model.partition("/")[0] in names)
+        if not found:
+            raise SettingsError(
+                f"assistant '{manifest.assistant}': no model of its route ({', '.join(manifest.route)}) can be asked. "
+                "Set OPENAI_API_KEY or OPENAI_BASE_URL, give the provider an address under models.providers in "
+                f"params.yaml, or end the route with {LOCAL_MODEL}."
+            )
+        return found
 
     @cached_property
     def store(self) -> "Store":

@@ -14,10 +14,15 @@ from pydantic import Field, field_validator, model_validator
 from flows.running import read_servers
 from knowledge.content import Content, read_content
 from knowledge.errors import SettingsError
+from knowledge.manifest import MODEL
 from knowledge.record import Recipe
+from pipelines.calling.budget import Budgets
+from pipelines.calling.settings import ModelSettings, Provider, ProviderSettings
 from pipelines.ingestion.parse import ParseSettings
 from pipelines.ingestion.plan import DeleteLimits
 from pipelines.ingestion.split import SplitSettings
+
+LOCAL_EMBEDDER = "local/wordllama"
 
 
 class ServerSettings(Content):
@@ -48,6 +53,26 @@ class CorpusSettings(Content):
     remote: str | None = Field(default=None, min_length=1)
 
 
+class EmbeddingSettings(Content):
+    """Which model embeds. shorten: the endpoint is asked to cut its vectors to `dimensions`.
+
+    batch_texts: texts in one call.
+    """
+
+    model: str = Field(default=LOCAL_EMBEDDER, pattern=MODEL)
+    dimensions: int = Field(default=256, ge=1, le=16_384)
+    shorten: bool = False
+    batch_texts: int = Field(default=128, ge=1, le=2048)
+
+    @model_validator(mode="after")
+    def _embedded_one_is_known(self) -> "EmbeddingSettings":
+        if self.model.startswith("local/") and (self.model, self.dimensions) != (LOCAL_EMBEDDER, 256):
+            raise ValueError(
+                f"'{self.model}' with {self.dimensions} dimensions is not embedded here; {LOCAL_EMBEDDER} with 256 is"
+            )
+        return self
+
+
 class Settings(Content):
     """`params.yaml`: each step's settings stand beside that step and are composed here."""
 
@@ -58,6 +83,9 @@ class Settings(Content):
     servers: ServerSettings = ServerSettings()
     alarms: AlarmSettings = AlarmSettings()
     corpus: CorpusSettings = CorpusSettings()
+    models: ModelSettings = ModelSettings()
+    budgets: Budgets = Budgets()
+    embedding: EmbeddingSettings = EmbeddingSettings()
     baseline_nights: int = Field(default=10, ge=3, le=100)
     min_free_mb: float = Field(default=300.0, ge=0)
 
@@ -114,6 +142,12 @@ class Project:
         return settings
 
     @cached_property
+    def providers(self) -> tuple[Provider, ...]:
+        """The endpoints that can be asked: with an address, or with the key of OpenAI itself. Raises SettingsError."""
+        written = {"openai": ProviderSettings(), **self.settings.models.providers}
+        return tuple(each for name, settings in written.items() if (each := find_provider(name, settings)))
+
+    @cached_property
     def tracking_uri(self) -> str | None:
         """The MLflow of the environment, or the server that `plumbline up` started; None: the SQLite file."""
         server = read_servers(self.state).get("mlflow")
@@ -149,6 +183,7 @@ def find_project() -> Project:
     """The nearest folder upwards with a `params.yaml`; elsewhere the checkout this code stands in.
 
     Environment: PLUMBLINE_STATE (folder of all state), PLUMBLINE_DATABASE_URL, MLFLOW_TRACKING_URI, PREFECT_API_URL,
+    OPENAI_BASE_URL, OPENAI_API_KEY and the variables that hold other providers' keys,
     PLUMBLINE_WEBHOOK_URL, PLUMBLINE_SLACK_URL, PLUMBLINE_SMTP_URL with PLUMBLINE_MAIL_FROM and PLUMBLINE_MAIL_TO.
     """
     here = Path.cwd()
@@ -165,6 +200,25 @@ def find_project() -> Project:
         tracking_login=login,
         notify=_find_notify(),
     )
+
+
+def find_provider(name: str, settings: ProviderSettings) -> Provider | None:
+    """One endpoint, with its key from the environment; None where an address or its key is missing.
+
+    OPENAI_BASE_URL and OPENAI_API_KEY are what `openai` falls back on; a server of one's own may want no key.
+    Raises SettingsError.
+    """
+    standard = name == "openai"
+    base_url = settings.base_url or (os.environ.get("OPENAI_BASE_URL") or None if standard else None)
+    variable = settings.api_key_variable or ("OPENAI_API_KEY" if standard else None)
+    key = os.environ.get(variable) if variable else None
+    if base_url and not re.match(r"https?://[^/]", base_url):
+        raise SettingsError(f"OPENAI_BASE_URL is {base_url!r}. Give an address such as http://127.0.0.1:8000/v1.")
+    if not standard and not base_url:
+        raise SettingsError(f"params.yaml: 'models.providers.{name}' has no 'base_url'. Add the address of its API.")
+    if not (key or (base_url and not settings.api_key_variable)):
+        return None
+    return Provider(name, base_url, key or "none", settings.limit_field)
 
 
 def _find_notify() -> Notify:

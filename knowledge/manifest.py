@@ -1,6 +1,7 @@
 """A manifest: one YAML file is one assistant, and the unit of change."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +12,7 @@ from knowledge.errors import ContentError
 from knowledge.source import NAME
 
 LOCAL_MODEL = "local/extractive"
+MODEL = r"^[a-z0-9][a-z0-9_-]*/\S+$"  # provider/model, as the provider calls it
 
 
 class Prompt(Content):
@@ -52,6 +54,26 @@ class Retrieval(Content):
     max_context_tokens: int = Field(default=1500, ge=100, le=100_000)
 
 
+class Generation(Content):
+    """How a hosted model is asked. max_output_tokens bounds what a reply costs; options are the API's further fields.
+
+    Options are sent as they are, such as `temperature: 0` or `reasoning_effort: low`.
+    """
+
+    max_output_tokens: int = Field(default=800, ge=1, le=1_000_000)
+    options: Mapping[str, str | float | int | bool] = {}
+
+    @field_validator("options")
+    @classmethod
+    def _ours_are_set_by_us(
+        cls, options: Mapping[str, str | float | int | bool]
+    ) -> Mapping[str, str | float | int | bool]:
+        ours = {"model", "messages", "stream", "n", "response_format", "max_tokens", "max_completion_tokens"}
+        if taken := sorted(ours & options.keys()):
+            raise ValueError(f"'{taken[0]}' is set by the assistant itself; take it out")
+        return options
+
+
 class Replies(Content):
     """The words by which an outcome is recognised, whichever model wrote them."""
 
@@ -65,7 +87,8 @@ class Manifest(Content):
     assistant: str = Field(pattern=NAME)
     description: str = ""
     collection: str = Field(pattern=NAME)
-    route: tuple[str, ...] = (LOCAL_MODEL,)
+    route: tuple[str, ...] = Field(default=(LOCAL_MODEL,), min_length=1)
+    generation: Generation = Generation()
     prompt: Prompt
     replies: Replies = Replies()
     retrieval: Retrieval = Retrieval()
@@ -74,9 +97,16 @@ class Manifest(Content):
 
     @field_validator("route")
     @classmethod
-    def _models_are_known(cls, route: tuple[str, ...]) -> tuple[str, ...]:
-        if route != (LOCAL_MODEL,):
-            raise ValueError(f"this version answers with {LOCAL_MODEL} alone")
+    def _models_are_named(cls, route: tuple[str, ...]) -> tuple[str, ...]:
+        for model in route:
+            if model.startswith("local/") and model != LOCAL_MODEL:
+                raise ValueError(f"'{model}' is not embedded here; {LOCAL_MODEL} is")
+            if not re.fullmatch(MODEL, model):
+                raise ValueError(f"'{model}' is no model; write PROVIDER/MODEL, such as openai/gpt-4.1-mini")
+            if route.count(model) > 1:
+                raise ValueError(f"'{model}' stands twice; once is enough")
+        if LOCAL_MODEL in route[:-1]:
+            raise ValueError(f"{LOCAL_MODEL} always answers, so nothing after it is ever asked; put it last")
         return route
 
     @property

@@ -28,7 +28,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One traced answer. latency_ms: from the question to the checked answer."""
+    """One traced answer. latency_ms: from the question to the checked answer.
+
+    model: the entry of the manifest's route that answered; served_model and fingerprint: what its endpoint told.
+    fallback: why the entries before it did not answer. first_token_ms: where the reply was streamed.
+    """
 
     question: str
     text: str
@@ -42,6 +46,10 @@ class Answer:
     latency_ms: float
     trace_id: str
     prompt_digest: str
+    served_model: str = ""
+    fingerprint: str | None = None
+    fallback: str = ""
+    first_token_ms: float | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The answer as plain JSON values."""

@@ -2,52 +2,53 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from opentelemetry.trace import Span, Tracer, format_trace_id, get_tracer
 
 from knowledge.manifest import Manifest
 from knowledge.policy import Policy
 from knowledge.record import Hit
-from knowledge.store import Collection
 from knowledge.trace import Answer, Usage
 from pipelines.answering.assemble import assemble
 from pipelines.answering.check import Checked, check
 from pipelines.answering.request import ModelReply, ModelRequest
-from pipelines.answering.retrieve import retrieve
-from pipelines.answering.route import call_model
 from pipelines.answering.screen import screen
 from pipelines.answering.spans import answered, called, found, gave, step
-from pipelines.ingestion.embed import Embedder
 
 
-def answer(
+async def answer(
     question: str,
     *,
     manifest: Manifest,
     policy: Policy,
-    collection: Collection,
-    embedder: Embedder,
+    retrieve: Callable[[str, Sequence[str]], Awaitable[list[Hit]]],
+    call: Callable[[ModelRequest], Awaitable[ModelReply]],
     groups: Sequence[str] = (),
     tracer: Tracer | None = None,
 ) -> Answer:
-    """One traced answer for a reader of these groups, from the version of the collection that is open.
+    """One traced answer for a reader of these groups. Raises CallError when no model answered.
 
+    retrieve: the passages for (question, groups), best first. call: the reply of the route.
     tracer: who records the spans; the process's own where none is given, which records nothing unless it is set up.
     """
     started = time.perf_counter()
     tracer = tracer or get_tracer("plumbline")
     contexts: tuple[Hit, ...] = ()
-    model, usage, cost_usd = "none", Usage(), 0.0
+    reply = ModelReply("", "none", Usage())
     with step(tracer, "answer", "CHAIN", {"question": question, "groups": list(groups)}) as span:
         if topic := _screened(tracer, question, policy):
             checked = topic
         else:
-            hits = _retrieved(tracer, question, manifest, collection=collection, embedder=embedder, groups=groups)
+            with step(tracer, "retrieve", "RETRIEVER", question) as retrieving:
+                hits = await retrieve(question, groups)
+                found(retrieving, hits)
             request = _assembled(tracer, question, hits, manifest, policy)
-            reply = _called(tracer, request, manifest, embedder)
+            with step(tracer, "call", "LLM", list(manifest.route)) as calling:
+                reply = await call(request)
+                called(calling, request, reply)
             checked = _checked(tracer, reply, request, manifest, policy)
-            contexts, model, usage, cost_usd = request.contexts, reply.model, reply.usage, reply.cost_usd
+            contexts = request.contexts
         result = Answer(
             question=question,
             text=checked.text,
@@ -55,12 +56,16 @@ def answer(
             reason=checked.reason,
             citations=checked.citations,
             contexts=contexts,
-            model=model,
-            usage=usage,
-            cost_usd=cost_usd,
+            model=reply.model,
+            usage=reply.usage,
+            cost_usd=reply.cost_usd,
             latency_ms=round((time.perf_counter() - started) * 1000, 2),
             trace_id=_trace_id(span),
             prompt_digest=manifest.prompt_digest,
+            served_model=reply.served_model or reply.model,
+            fingerprint=reply.fingerprint,
+            fallback=reply.fallback,
+            first_token_ms=reply.first_token_ms,
         )
         answered(span, result)
     return result
@@ -73,33 +78,11 @@ def _screened(tracer: Tracer, question: str, policy: Policy) -> Checked | None:
     return Checked(topic.reply, topic.outcome, f"policy: {topic.name}", ()) if topic else None
 
 
-def _retrieved(
-    tracer: Tracer,
-    question: str,
-    manifest: Manifest,
-    *,
-    collection: Collection,
-    embedder: Embedder,
-    groups: Sequence[str],
-) -> list[Hit]:
-    with step(tracer, "retrieve", "RETRIEVER", question) as span:
-        hits = retrieve(question, collection, embedder, groups=groups, limit=manifest.retrieval.limit)
-        found(span, hits)
-    return hits
-
-
 def _assembled(tracer: Tracer, question: str, hits: Sequence[Hit], manifest: Manifest, policy: Policy) -> ModelRequest:
     with step(tracer, "assemble", "CHAIN", [hit.chunk_id for hit in hits]) as span:
         request = assemble(question, hits, manifest, policy)
         gave(span, [context.chunk_id for context in request.contexts])
     return request
-
-
-def _called(tracer: Tracer, request: ModelRequest, manifest: Manifest, embedder: Embedder) -> ModelReply:
-    with step(tracer, "call", "LLM", manifest.route[0]) as span:
-        reply = call_model(request, manifest, embedder.embed)
-        called(span, request, reply)
-    return reply
 
 
 def _checked(tracer: Tracer, reply: ModelReply, request: ModelRequest, manifest: Manifest, policy: Policy) -> Checked:

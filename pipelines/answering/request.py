@@ -18,9 +18,18 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """What a model said; `[2]` in the text cites the second context."""
+    """What a model said; `[2]` in the text cites the second context.
+
+    model: the entry of the route that answered; served_model: what the endpoint calls it. fallback: why the entries
+    before it did not. reused: the ledger had the reply, so nothing was paid now.
+    """
 
     text: str
     model: str
     usage: Usage
     cost_usd: float = 0.0
+    served_model: str = ""
+    fingerprint: str | None = None
+    first_token_ms: float | None = None
+    fallback: str = ""
+    reused: bool = False

@@ -41,9 +41,11 @@ def called(span: Span, request: ModelRequest, reply: ModelReply) -> None:
     if span.is_recording():
         messages = [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}]
         span.set_attribute("input.value", _plain({"messages": messages}))
-        span.set_attribute("llm.model_name", reply.model)
+        span.set_attribute("llm.model_name", reply.served_model or reply.model)
         span.set_attribute("llm.token_count.prompt", reply.usage.input_tokens)
         span.set_attribute("llm.token_count.completion", reply.usage.output_tokens)
+        if reply.fallback:
+            span.set_attribute("plumbline.fallback", reply.fallback)
         gave(span, {"choices": [{"message": {"role": "assistant", "content": reply.text}}]})
 
 

@@ -1,0 +1,174 @@
+"""Many requests -> results: the one door for everything that costs money. It knows no cases."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from knowledge.call import Account, Bought, Charge, Held, Purchase, Reserved
+from pipelines.calling.budget import Budgets
+from pipelines.calling.gate import LOOK_SECONDS, Gate
+from pipelines.calling.loop import CallLoop
+from pipelines.calling.prices import Prices
+from pipelines.calling.request import BudgetError, CallError, ModelError, PassedOver, Reply, Request, request_digest
+from pipelines.calling.settings import ModelSettings, Provider
+from pipelines.calling.till import Ledger, Tally, Till
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A reply, the model of the route that gave it, and what it took. reused: the ledger had it.
+
+    passed_over: the models before it on the route, and why they did not answer.
+    """
+
+    payload: Mapping[str, Any]
+    model: str
+    model_served: str
+    fingerprint: str | None
+    charge: Charge
+    reused: bool
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+class Calls:
+    """Buys replies: each at most once, within the budgets, as fast as the endpoints allow.
+
+    today: the day that budgets of a day are charged to.
+    """
+
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        ledger: Ledger,
+        *,
+        settings: ModelSettings,
+        budgets: Budgets,
+        today: Callable[[], str],
+    ):
+        self._ledger = ledger
+        self._settings = settings
+        self._prices = Prices(settings.prices)
+        self._till = Till(
+            ledger,
+            prices=self._prices,
+            budgets=budgets,
+            worst_milliseconds=settings.timeouts.total_seconds * 1000,
+            today=today,
+        )
+        self._gates = {each.name: Gate(each, settings) for each in providers}
+        self._loop = CallLoop()
+
+    @property
+    def tally(self) -> Tally:
+        """What the calls of this process came to so far."""
+        return self._till.tally
+
+    def usable(self, model: str) -> bool:
+        """Is there an endpoint for `provider/model`? Raises SettingsError when the model has no price."""
+        if model.partition("/")[0] not in self._gates:
+            return False
+        self._prices.check(model)
+        return True
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """What a coroutine that buys gives, for a caller without an event loop."""
+        return self._loop.run(work)
+
+    def each(self, items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> Iterator[R]:
+        """What `work` gives for each item, in the order of completion; the first error ends it.
+
+        Twice as many items are under way as calls may be, so that the next call is ready when a slot is free.
+        """
+        at_once = sum(2 * gate.most_at_once for gate in self._gates.values()) or 1
+        return self._loop.each(items, work, at_once=at_once)
+
+    async def buy(
+        self,
+        request: Request,
+        *,
+        route: Sequence[str],
+        account: Account,
+        attempts: int | None = None,
+        fresh_within: timedelta | None = None,
+    ) -> Result:
+        """The reply of the first model on the route that gives one.
+
+        attempts: how often each model is tried. fresh_within: an equal call's reply of that age will do, whoever
+        paid it. Raises CallError when no model answered; BudgetError when a budget is why.
+        """
+        digest = request_digest(request, route)
+        if fresh_within:
+            since = datetime.now(UTC) - fresh_within
+            if found := await asyncio.to_thread(self._ledger.cached, digest, account.purpose, since=since):
+                return self._reuse(found)
+        attempts = attempts or self._settings.retries.attempts
+        passed_over: list[PassedOver] = []
+        for model in route:
+            try:
+                purchase = self._till.purchase(model, request, digest, account)
+                result = await self._keep_trying(request, purchase, attempts, patient=model == route[-1])
+                return replace(result, passed_over=tuple(passed_over))
+            except ModelError as problem:
+                passed_over.append(PassedOver(model, problem.kind, problem.detail))
+        over_budget = any(each.kind == "over_budget" for each in passed_over)
+        raise (BudgetError if over_budget else CallError)(passed_over)
+
+    def close(self) -> None:
+        """Close connections and threads."""
+        for gate in self._gates.values():
+            self._loop.run(gate.endpoint.close())
+        self._loop.close()
+        self._till.close()
+
+    async def _keep_trying(self, request: Request, purchase: Purchase, attempts: int, *, patient: bool) -> Result:
+        """One model, tried as often as it is worth it. Raises ModelError."""
+        gate = self._gates[purchase.model.partition("/")[0]]
+        failed = 0
+        while True:
+            await gate.wait_for_circuit(purchase.model, patient=patient)
+            try:
+                if result := await self._try_once(gate, request, purchase):
+                    return result
+                await asyncio.sleep(LOOK_SECONDS)
+            except ModelError as problem:
+                failed += 1
+                wait = self._settings.retries.wait_seconds(failed, problem)
+                if wait is None or failed >= attempts:
+                    raise
+                await asyncio.sleep(wait)
+
+    async def _try_once(self, gate: Gate, request: Request, purchase: Purchase) -> Result | None:
+        """One attempt, its end in the ledger before anybody sees it; None while somebody else is buying this reply.
+
+        Raises ModelError.
+        """
+        async with gate.slot(purchase.worst.tokens):
+            said = await self._till.reserve(purchase)
+            if isinstance(said, Held):
+                return None
+            if isinstance(said, Bought):
+                return self._reuse(said)
+            outcome = await self._sent(gate, request, purchase, said)
+        charge = await self._till.settle(purchase, said, outcome)
+        if isinstance(outcome, ModelError):
+            raise outcome
+        return Result(outcome.payload, purchase.model, outcome.model_served, outcome.fingerprint, charge, reused=False)
+
+    async def _sent(self, gate: Gate, request: Request, purchase: Purchase, reserved: Reserved) -> Reply | ModelError:
+        try:
+            return await gate.send(purchase.model, request)
+        except asyncio.CancelledError:
+            # nobody waits for it any more, but its place in the budget is told
+            left = ModelError("timeout", "given up while it was under way")
+            await self._till.settle(purchase, reserved, left)
+            raise
+
+    def _reuse(self, bought: Bought) -> Result:
+        self.tally.reused += 1
+        served = bought.model_served or bought.model
+        return Result(bought.reply, bought.model, served, bought.fingerprint, bought.charge, reused=True)

@@ -1,0 +1,74 @@
+"""The ledger from the event loop: whatever waits is written in one transaction, in a thread, while calls go on."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from knowledge.call import Answered, Purchase, Settlement
+
+
+class Ledger(Protocol):
+    """Where calls are written down."""
+
+    def commit(self, purchases: list[Purchase], settlements: list[Settlement]) -> list[Answered]:
+        """Write all of it in one transaction; one answer a purchase."""
+
+
+class Journal:
+    """Group commits: each waits for the one before, and takes all that has come meanwhile."""
+
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._purchases: list[tuple[Purchase, asyncio.Future[Answered]]] = []
+        self._settlements: list[tuple[Settlement, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def reserve(self, purchase: Purchase) -> Answered:
+        """What the ledger says to a purchase; when it says Reserved, that is on the disk."""
+        answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self._purchases.append((purchase, answer))
+        self._write()
+        return await answer
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Write the end of an attempt; after this its reply may be used."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settlements.append((settlement, written))
+        self._write()
+        await written
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+    def _write(self) -> None:
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._purchases or self._settlements:
+                purchases, self._purchases = self._purchases, []
+                settlements, self._settlements = self._settlements, []
+                waiting: list[asyncio.Future[Any]] = [answer for _, answer in purchases]
+                waiting += [written for _, written in settlements]
+                said = loop.run_in_executor(
+                    self._thread,
+                    self._ledger.commit,
+                    [purchase for purchase, _ in purchases],
+                    [settlement for settlement, _ in settlements],
+                )
+                await asyncio.wait([said])
+                problem = said.exception()
+                results = [*said.result(), *(None for _ in settlements)] if problem is None else [None] * len(waiting)
+                for each, result in zip(waiting, results, strict=True):
+                    if each.done():
+                        continue  # who asked is gone
+                    if problem is None:
+                        each.set_result(result)
+                    else:
+                        each.set_exception(problem)
+        finally:
+            self._writing = None
