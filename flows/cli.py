@@ -24,6 +24,7 @@ from flows.doors import (
     results_to,
     show,
 )
+from flows.ledger import ledger
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
 
@@ -165,7 +166,7 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus):
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger):
     cli.add_command(command)
 
 

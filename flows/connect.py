@@ -22,6 +22,7 @@ from flows.params import Project, Settings, find_project
 from knowledge.digest import digest
 from knowledge.errors import CollectionError, SourceError, StateError
 from knowledge.history import History
+from knowledge.ledger import Ledger
 from knowledge.manifest import Manifest, read_manifest, read_manifests
 from knowledge.policy import Policy, read_policy
 from knowledge.record import Recipe
@@ -52,6 +53,11 @@ class Connections:
         """The state database."""
         make_folder(self.project.state)
         return History(self.project.database_url)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Every paid call, in the state database."""
+        return Ledger(self.history)
 
     @cached_property
     def embedder(self) -> WordLlamaEmbedder:

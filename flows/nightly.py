@@ -1,7 +1,7 @@
 """The flow `nightly`: the whole night of one assistant, resumed where it stopped, read when it is finished."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from prefect import flow
@@ -54,6 +54,7 @@ def nightly(assistant: AssistantName = "support", night: date | None = None, new
 
 def run_night(tonight: Night) -> dict[str, Any]:
     """The steps of an unfinished night; those that are done already find nothing left to do."""
+    forget_texts()
     collection = connect().manifest(tonight.assistant).collection
     with within(tonight):
         ingested = ingest(collection=collection)
@@ -97,6 +98,15 @@ def begin_night(assistant: str, night: date | None, new_night: bool) -> Night:
         tonight = replace(tonight, mlflow_run_id=begin_run(tonight))
         history.note_night(tonight, mlflow_run_id=tonight.mlflow_run_id)
     return tonight
+
+
+@step
+def forget_texts() -> None:
+    """Take requests and replies past their retention out of the ledger; digests, counts and costs stay."""
+    connections = connect()
+    days = connections.settings.ledger.raw_text_days
+    if forgotten := connections.ledger.forget_texts(datetime.now(UTC) - timedelta(days=days)):
+        say(f"ledger: the texts of {forgotten} calls are older than {days} days and are forgotten")
 
 
 def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult | None:

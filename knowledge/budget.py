@@ -1,14 +1,17 @@
 """What the scopes of budgets have taken, spent and reserved together, within one commit of the ledger."""
 
 from collections.abc import Iterable
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, Executable, bindparam, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from knowledge import tables
 from knowledge.call import Amount, OverBudget, Purchase
 
 Place = tuple[str, str]  # name and period of a scope
+
+COUNTS = ("tokens", "cost_usd", "milliseconds")
 
 # a sum of floats is a little off: three times 0.1 is more than 0.3
 SLACK = 1e-9
@@ -38,7 +41,7 @@ class Spend:
         for scope in purchase.scopes:
             place = scope.name, scope.period
             taken = self._stood.get(place, Amount()) + self._added.get(place, Amount())
-            for what in ("tokens", "cost_usd", "milliseconds"):
+            for what in COUNTS:
                 limit = getattr(scope.limit, what)
                 before, asked = getattr(taken, what), getattr(purchase.worst, what)
                 if limit is not None and before + asked > limit * (1 + SLACK):
@@ -49,12 +52,16 @@ class Spend:
         """Enter what was added."""
         if not self._added:
             return
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(tables.spend)
-        counts = ("tokens", "cost_usd", "milliseconds")
-        added = {name: tables.spend.c[name] + statement.excluded[name] for name in counts}
         rows = [
-            {"scope": name, "period": period, **{count: getattr(amount, count) for count in counts}}
+            {"scope": name, "period": period, **{count: getattr(amount, count) for count in COUNTS}}
             for (name, period), amount in self._added.items()
         ]
-        self._connection.execute(statement.on_conflict_do_update(index_elements=["scope", "period"], set_=added), rows)
+        self._connection.execute(_adding(self._connection.dialect.name), rows)
+
+
+@cache
+def _adding(dialect: str) -> Executable:
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(tables.spend)
+    added = {count: tables.spend.c[count] + statement.excluded[count] for count in COUNTS}
+    added_to: Executable = statement.on_conflict_do_update(index_elements=["scope", "period"], set_=added)
+    return added_to

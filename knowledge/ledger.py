@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, or_, select, text, update
 from knowledge import tables
 from knowledge.call import Answered, Bought, Purchase, Purpose, Settlement
 from knowledge.database import Database
-from knowledge.ledger_commit import BOUGHT, GroupCommit, bought, mark_lost
+from knowledge.ledger_commit import BOUGHT, GroupCommit, bought, mark_unknown, unknown
 from knowledge.owner import Owners, this_process
 
 _ledger = tables.ledger.c
@@ -37,7 +37,7 @@ class Ledger:
 
     def bought(self, key: str) -> Bought | None:
         """The reply that stands under a key."""
-        return self._first(select(*BOUGHT).where(_ledger.key == key, _ledger.status == "settled"))
+        return self._first(select(*BOUGHT).where(_ledger.key == key, tables.HELD))
 
     def cached(self, request_digest: str, purpose: Purpose, *, since: datetime) -> Bought | None:
         """The newest reply to the same request, whatever night it was bought for."""
@@ -49,11 +49,11 @@ class Ledger:
         """Mark as unknown what processes that are no more have left reserved; how many."""
         with self._alone() as connection:
             now = datetime.now(UTC)
-            reserved = select(_ledger.id, _ledger.owner, _ledger.reserved_at).where(_ledger.status == "reserved")
+            reserved = select(_ledger.id, _ledger.owner, _ledger.reserved_at).where(tables.OPEN)
             rows = connection.execute(reserved.where(_ledger.batch.is_(None))).all()
             owners = Owners(self._owner, now=now)
-            lost = [row.id for row in rows if not owners.hold(row.owner, reserved_at=row.reserved_at)]
-            mark_lost(connection, lost, now)
+            lost = [row for row in rows if not owners.hold(row.owner, reserved_at=row.reserved_at)]
+            mark_unknown(connection, [unknown(row.id, now) for row in lost])
         return len(lost)
 
     def forget_texts(self, before: datetime) -> int:

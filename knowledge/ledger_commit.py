@@ -34,7 +34,7 @@ BOUGHT = (
     _ledger.first_token_ms,
 )
 _STANDING = select(*BOUGHT, _ledger.key, _ledger.status, _ledger.owner, _ledger.batch, _ledger.reserved_at).where(
-    _ledger.key.in_(bindparam("keys", expanding=True)), _ledger.status.in_(("reserved", "settled"))
+    _ledger.key.in_(bindparam("keys", expanding=True)), tables.HELD
 )
 _ENTRIES = select(
     _ledger.id,
@@ -47,6 +47,7 @@ _ENTRIES = select(
     _ledger.scopes,
 ).where(_ledger.id.in_(bindparam("entries", expanding=True)))
 _LAST = select(func.coalesce(func.max(_ledger.id), 0))
+_RESERVE = insert(tables.ledger)
 _SETTLE = (
     update(tables.ledger)
     .where(_ledger.id == bindparam("entry"))
@@ -54,10 +55,13 @@ _SETTLE = (
     .values({name: bindparam(name) for name in ("input_tokens", "cached_tokens", "output_tokens", "cost_usd")})
     .values({name: bindparam(name) for name in ("latency_ms", "first_token_ms", "settled_at")})
 )
-_LOSE = (
+_EXPIRE = update(tables.ledger).where(_ledger.id == bindparam("entry")).values(status="expired")
+_DOUBT = (
     update(tables.ledger)
     .where(_ledger.id == bindparam("entry"))
-    .values(status="unknown", cost_usd=_ledger.reserved_usd, reason=LOST, settled_at=bindparam("at"))
+    .values(
+        status="unknown", cost_usd=_ledger.reserved_usd, reason=bindparam("reason"), settled_at=bindparam("settled_at")
+    )
 )
 
 
@@ -94,7 +98,7 @@ class GroupCommit:
         self._entries = _read_entries(connection, settlements)
         self._status: dict[int, Status] = {entry: row.status for entry, row in self._entries.items()}
         self._standing = self._read_standing()
-        self._lost: list[int] = []
+        self._unknown: list[dict[str, Any]] = []
         self._expired: list[int] = []
         self._settled: list[dict[str, Any]] = []
         self._reserved: list[dict[str, Any]] = []
@@ -132,12 +136,12 @@ class GroupCommit:
             del self._standing[row.key]
         elif settlement.status == "settled" and not self._make_way(row.key):
             settlement = replace(settlement, status="failed", reason=DUPLICATE)
-        reserved = Amount(row.reserved_tokens, row.reserved_usd, row.reserved_ms)
-        if settlement.status == "unknown":
-            settlement = replace(settlement, charge=Charge(cost_usd=row.reserved_usd))
-        else:
-            self._spend.add(map(tuple, row.scopes), settlement.charge.amount - reserved)
         self._status[entry] = settlement.status
+        if settlement.status == "unknown":
+            self._unknown.append(unknown(entry, self._now, reason=settlement.reason))
+            return
+        reserved = Amount(row.reserved_tokens, row.reserved_usd, row.reserved_ms)
+        self._spend.add(map(tuple, row.scopes), settlement.charge.amount - reserved)
         self._settled.append(_as_row(settlement, self._now))
         if settlement.status == "settled":
             self._standing[row.key] = Bought(
@@ -155,7 +159,7 @@ class GroupCommit:
             case Bought() | Held():
                 return False
             case _Lost(entry):
-                self._lost.append(entry)
+                self._unknown.append(unknown(entry, self._now))
                 self._status[entry] = "unknown"
             case _Forgotten(entry):
                 self._expired.append(entry)
@@ -179,21 +183,25 @@ class GroupCommit:
 
     def _write(self) -> None:
         """Rows that leave a key go before those that take it."""
-        mark_lost(self._connection, self._lost, self._now)
+        mark_unknown(self._connection, self._unknown)
         if self._expired:
-            expired = update(tables.ledger).where(_ledger.id.in_(self._expired)).values(status="expired")
-            self._connection.execute(expired)
+            self._connection.execute(_EXPIRE, [{"entry": entry} for entry in self._expired])
         if self._settled:
             self._connection.execute(_SETTLE, self._settled)
         if self._reserved:
-            self._connection.execute(insert(tables.ledger), self._reserved)
+            self._connection.execute(_RESERVE, self._reserved)
         self._spend.write()
 
 
-def mark_lost(connection: Connection, entries: Sequence[int], now: datetime) -> None:
-    """Let reservations become unknown: they may have been paid, so they cost what was reserved."""
-    if entries:
-        connection.execute(_LOSE, [{"entry": entry, "at": now} for entry in entries])
+def unknown(entry: int, now: datetime, *, reason: str | None = LOST) -> dict[str, Any]:
+    """What `mark_unknown` needs of one attempt."""
+    return {"entry": entry, "reason": _storable(reason), "settled_at": now}
+
+
+def mark_unknown(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Let attempts end as unknown: they may have been paid, so they cost what was reserved."""
+    if rows:
+        connection.execute(_DOUBT, rows)
 
 
 def bought(row: Row[Any]) -> Bought:

@@ -23,6 +23,10 @@ from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData()
 
+# conditions of partial indexes; a query must repeat them word for word, as a bound value proves nothing to a planner
+HELD = text("status IN ('reserved', 'settled')")
+OPEN = text("status = 'reserved'")
+
 
 class Moment(TypeDecorator[datetime]):
     """A point in time: stored as UTC, read back with its zone (SQLite would drop it)."""
@@ -189,15 +193,10 @@ ledger = Table(
         "ledger_held_key",  # what makes that nobody buys a key that another one has, or is buying
         "key",
         unique=True,
-        sqlite_where=text("status IN ('reserved', 'settled')"),
-        postgresql_where=text("status IN ('reserved', 'settled')"),
+        sqlite_where=HELD,
+        postgresql_where=HELD,
     ),
-    Index(
-        "ledger_open",
-        "owner",
-        sqlite_where=text("status = 'reserved'"),
-        postgresql_where=text("status = 'reserved'"),
-    ),
+    Index("ledger_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
     Index("ledger_request", "request_digest", "purpose"),
     Index("ledger_reserved_at", "reserved_at"),
 )
