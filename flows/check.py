@@ -9,10 +9,11 @@ from evals.freshness import Freshness, measure_freshness
 from evals.gate import judge_retrieval, read_gates
 from evals.retrieval import RetrievalQuality, measure_retrieval, read_queries
 from flows.announce import announce_check
-from flows.connect import Connections, connect, hold_state
+from flows.connect import Connections, connect
 from flows.forms import CollectionName
 from flows.results import CheckResult
 from flows.screen import say
+from flows.state import hold_state
 from flows.step import step
 from flows.tracking.steps import log_check
 from pipelines.answering.retrieve import retrieve

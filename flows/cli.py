@@ -24,6 +24,7 @@ from flows.doors import (
     results_to,
     show,
 )
+from flows.ledger import ledger
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
 
@@ -140,7 +141,8 @@ def evaluate(
 @json_option
 def up(as_json: bool) -> int:
     """Start the Prefect server, the MLflow server and a worker, and deploy every flow."""
-    from flows.connect import connect, end_left_over_servers, hold_state
+    from flows.connect import connect
+    from flows.state import end_left_over_servers, hold_state
 
     connections = connect()
     connections.read_all()
@@ -165,7 +167,7 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus):
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger):
     cli.add_command(command)
 
 
@@ -194,7 +196,7 @@ def main() -> NoReturn:
 
 
 def _unexpected(state: Path, problem: Exception) -> str:
-    from flows.connect import disk_full, is_disk_full
+    from flows.state import disk_full, is_disk_full
 
     if is_disk_full(problem, state):
         return f"{StateError.__name__}: {disk_full(state, 'while writing')}"

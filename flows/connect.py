@@ -1,27 +1,22 @@
 """The composition root: settings and secrets become a store, an embedder, a history and the written content."""
 
-import errno
-import json
 import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from evals.case import read_suite
 from evals.gate import read_gates
 from evals.graders import GRADER_VERSIONS
 from evals.retrieval import read_queries
 from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
+from flows.state import make_folder
 from knowledge.digest import digest
-from knowledge.errors import CollectionError, SettingsError, SourceError, StateError
+from knowledge.errors import CollectionError, SettingsError, SourceError
 from knowledge.history import History
+from knowledge.ledger import Ledger
 from knowledge.manifest import LOCAL_MODEL, Manifest, read_manifest, read_manifests
 from knowledge.policy import Policy, read_policy
 from knowledge.record import Recipe
@@ -33,9 +28,6 @@ if TYPE_CHECKING:
     from knowledge.store import Collection, Store
     from pipelines.batch import Calls
     from pipelines.ingestion.embed import Embedder
-
-
-FULL_BYTES = 1_000_000  # with less room nothing here can be written
 
 
 class Connections:
@@ -54,6 +46,11 @@ class Connections:
         """The state database."""
         make_folder(self.project.state)
         return History(self.project.database_url)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Every paid call, in the state database."""
+        return Ledger(self.history)
 
     @cached_property
     def embedder(self) -> "Embedder":
@@ -207,97 +204,3 @@ def connect() -> Connections:
     connections = Connections(find_project())
     _ = connections.settings
     return connections
-
-
-def make_folder(folder: Path) -> Path:
-    """The folder, made when it is not there. Raises StateError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise StateError(
-            f"state folder {folder}: cannot be made ({problem.strerror}). "
-            "Make it writable, or set PLUMBLINE_STATE to another folder."
-        ) from None
-    return folder
-
-
-@contextmanager
-def hold_state(project: Project, what: str) -> Iterator[None]:
-    """Keep the state folder for this process while a run writes to it. Raises StateError when another has it.
-
-    The operating system frees the lock when the process ends, however it ends.
-    """
-    state = make_folder(project.state)
-    if not os.access(state, os.W_OK):
-        raise StateError(f"state folder {state}: cannot be written. Make it writable, or set PLUMBLINE_STATE.")
-    free_mb = shutil.disk_usage(state).free / 1e6
-    if free_mb < project.settings.min_free_mb:
-        raise disk_full(state, f"{free_mb:.0f} MB are free, {project.settings.min_free_mb:.0f} MB are needed")
-    about = state / "run.json"
-    lock = FileLock(state / "run.lock", is_singleton=True)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StateError(
-            f"state folder {state}: {_holder(about)} is using it. Wait for it, or set PLUMBLINE_STATE."
-        ) from None
-    try:
-        if lock.lock_counter == 1:
-            entry = {
-                "pid": os.getpid(),
-                "run": what,
-                "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            about.write_text(json.dumps(entry), encoding="utf-8")
-        yield
-    finally:
-        lock.release()
-
-
-def end_left_over_servers(project: Project) -> None:
-    """End the Prefect servers that runs of this state folder started and, being killed, could not end themselves.
-
-    A server is ours when it inherited our state folder and the number of a run that is no more.
-    """
-    import psutil
-
-    home = str(project.state / "prefect")
-    for process in psutil.process_iter():
-        try:
-            inherited = process.environ()
-            ours = inherited.get("PREFECT_HOME") == home and "prefect.server" in " ".join(process.cmdline())
-            run = int(inherited.get("PLUMBLINE_RUN", "0"))
-            if ours and run and not psutil.pid_exists(run):
-                process.terminate()
-        except (psutil.Error, ValueError):
-            continue  # it has ended meanwhile, or is somebody else's
-
-
-def _holder(about: Path) -> str:
-    try:
-        entry = json.loads(about.read_text(encoding="utf-8"))
-        return f"another run ({entry['run']}, process {entry['pid']}, since {entry['since']})"
-    except (OSError, ValueError, KeyError):
-        return "another run"
-
-
-def disk_full(state: Path, detail: str) -> StateError:
-    """The error of a disk without room."""
-    return StateError(
-        f"state folder {state}: the disk is full ({detail}). Free some room and run the same command again; "
-        "what serves is unchanged."
-    )
-
-
-def is_disk_full(problem: BaseException, state: Path) -> bool:
-    """Does an error, ours or a vendor's, or what caused it, say that the disk is full? Or is it, whatever it says?"""
-    with suppress(OSError):
-        if shutil.disk_usage(state).free < FULL_BYTES:
-            return True
-    seen: BaseException | None = problem
-    while seen is not None:
-        words = str(seen).lower()
-        if getattr(seen, "errno", None) == errno.ENOSPC or "no space left" in words or "disk is full" in words:
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False

@@ -40,7 +40,8 @@ def open_flow(name: str, needs: Callable[["Connections"], object]) -> Callable[.
     """A flow by its name. Prefect takes seconds to start, so what it needs and has not got is told before."""
     from importlib import import_module
 
-    from flows.connect import connect, end_left_over_servers, hold_state
+    from flows.connect import connect
+    from flows.state import end_left_over_servers, hold_state
 
     connections = connect()
     connections.read_all()

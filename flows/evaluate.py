@@ -12,12 +12,13 @@ from evals.case import Case, Suite, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
 from evals.graders import grade, passed
 from flows.announce import announce_evaluate
-from flows.connect import Connections, connect, hold_state
+from flows.connect import Connections, connect
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
 from flows.screen import say, watch
 from flows.spans import SpanRecorder
+from flows.state import hold_state
 from flows.step import step
 from flows.tracking.steps import log_evaluate
 from knowledge.errors import ContentError

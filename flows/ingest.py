@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from flows.announce import announce_ingest
-from flows.connect import Connections, connect, hold_state, make_folder
+from flows.connect import Connections, connect
 from flows.forms import CollectionName
 from flows.nights import TONIGHT, night_or_now
 from flows.results import CorpusResult, IngestResult
 from flows.screen import say, watch
 from flows.snapshots import Kept, keep_documents, push_documents, revision
+from flows.state import hold_state, make_folder
 from flows.step import step
 from flows.tracking.steps import log_ingest
 from knowledge.errors import CorpusError

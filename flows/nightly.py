@@ -1,7 +1,7 @@
 """The flow `nightly`: the whole night of one assistant, resumed where it stopped, read when it is finished."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from prefect import flow
@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from flows.announce import announce_night
 from flows.changes import what_changed
 from flows.check import check
-from flows.connect import connect, hold_state
+from flows.connect import connect
 from flows.evaluate import evaluate
 from flows.forms import AssistantName
 from flows.ingest import ingest
@@ -19,6 +19,7 @@ from flows.nights import tonight_of, within
 from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.screen import say
+from flows.state import hold_state
 from flows.step import step
 from flows.tracking.night import abandon_run, begin_run, hear_people, log_night, name_prompt
 from flows.tracking.runs import tracking
@@ -54,6 +55,7 @@ def nightly(assistant: AssistantName = "support", night: date | None = None, new
 
 def run_night(tonight: Night) -> dict[str, Any]:
     """The steps of an unfinished night; those that are done already find nothing left to do."""
+    forget_texts()
     collection = connect().manifest(tonight.assistant).collection
     with within(tonight):
         ingested = ingest(collection=collection)
@@ -97,6 +99,15 @@ def begin_night(assistant: str, night: date | None, new_night: bool) -> Night:
         tonight = replace(tonight, mlflow_run_id=begin_run(tonight))
         history.note_night(tonight, mlflow_run_id=tonight.mlflow_run_id)
     return tonight
+
+
+@step
+def forget_texts() -> None:
+    """Take requests and replies past their retention out of the ledger; digests, counts and costs stay."""
+    connections = connect()
+    days = connections.settings.ledger.raw_text_days
+    if forgotten := connections.ledger.forget_texts(datetime.now(UTC) - timedelta(days=days)):
+        say(f"ledger: the texts of {forgotten} calls are older than {days} days and are forgotten")
 
 
 def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult | None:

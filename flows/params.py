@@ -73,6 +73,12 @@ class EmbeddingSettings(Content):
         return self
 
 
+class LedgerSettings(Content):
+    """How long the ledger keeps what was asked and answered; then digests, counts and costs alone."""
+
+    raw_text_days: int = Field(default=30, ge=1, le=36500)
+
+
 class Settings(Content):
     """`params.yaml`: each step's settings stand beside that step and are composed here."""
 
@@ -86,6 +92,7 @@ class Settings(Content):
     models: ModelSettings = ModelSettings()
     budgets: Budgets = Budgets()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    ledger: LedgerSettings = LedgerSettings()
     baseline_nights: int = Field(default=10, ge=3, le=100)
     min_free_mb: float = Field(default=300.0, ge=0)
 

@@ -12,10 +12,10 @@ from urllib.error import URLError
 
 import psutil
 
-from flows.connect import make_folder
 from flows.params import Project
 from flows.running import Server, read_servers, write_servers
 from flows.screen import say
+from flows.state import make_folder
 from knowledge.errors import StateError
 
 HOST = "127.0.0.1"

@@ -157,6 +157,29 @@ def snapshots(content: dict[str, Any]) -> str:
     return "\n".join(lines) or f"No night of collection '{content['collection']}' is kept yet."
 
 
+def spending(content: dict[str, Any]) -> str:
+    """What the calls cost."""
+    if not content["spending"]:
+        return "No call has been paid" + (f" since {content['since'][:10]}." if content["since"] else " yet.")
+    lines = [
+        f"{each['assistant']:<14} {each['purpose']:<8} {each['model']:<24} {each['calls']:>7} calls, "
+        f"{each['input_tokens']} tokens in, {each['output_tokens']} out, {each['cost_usd']:.4f} USD" + _odd(each)
+        for each in content["spending"]
+    ]
+    return "\n".join([*lines, f"Cost         {content['cost_usd']:.4f} USD in {content['calls']} calls"])
+
+
+def _odd(row: dict[str, Any]) -> str:
+    told = (("failed", "failed"), ("unknown", "of unknown outcome"), ("open", "under way"))
+    found = ", ".join(f"{row[name]} {words}" for name, words in told if row[name])
+    return f" ({found})" if found else ""
+
+
+def exported(content: dict[str, Any]) -> str:
+    """Where the audit trail is."""
+    return f"Exported     {content['calls']} calls to {content['file']}, {content['bytes'] / 1e6:.1f} MB"
+
+
 def restored(content: dict[str, Any]) -> str:
     """What came back, and where it is."""
     return f"Restored     {content['documents']} documents of night {content['night']} to {content['folder']}"

@@ -37,6 +37,16 @@ class Amount:
     cost_usd: float = 0.0
     milliseconds: float = 0.0
 
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(
+            self.tokens + other.tokens, self.cost_usd + other.cost_usd, self.milliseconds + other.milliseconds
+        )
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(
+            self.tokens - other.tokens, self.cost_usd - other.cost_usd, self.milliseconds - other.milliseconds
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -4,22 +4,28 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
     DateTime,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
-    UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData()
+
+# conditions of partial indexes; a query must repeat them word for word, as a bound value proves nothing to a planner
+HELD = text("status IN ('reserved', 'settled')")
+OPEN = text("status = 'reserved'")
 
 
 class Moment(TypeDecorator[datetime]):
@@ -152,21 +158,55 @@ assessment = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),  # numbered by the commit, which is alone
+    Column("key", String(64), nullable=False),
     Column("request_digest", String(64), nullable=False),
     Column("purpose", String(32), nullable=False),
     Column("night", String(32), nullable=False),
     Column("repeat", Integer, nullable=False),
-    Column("status", String(16), nullable=False),  # reserved, settled or unknown
+    Column("assistant", String(64), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("reader", String(128), nullable=False),
+    Column("segment", String(128), nullable=False),
+    Column("status", String(16), nullable=False),  # see Status in knowledge/call.py
+    Column("owner", String(128), nullable=False),  # the process that is buying; see knowledge/owner.py
+    Column("batch", String(128)),  # the provider's batch the call is part of
     Column("model_asked", String(128), nullable=False),
-    Column("model_served", String(128)),
-    Column("request", JSON),
-    Column("reply", JSON),
+    Column("model_served", Text),
+    Column("fingerprint", Text),
+    Column("request", JSON(none_as_null=True)),  # null: past the retention of texts
+    Column("reply", JSON(none_as_null=True)),
+    Column("reason", Text),
     Column("input_tokens", Integer),
+    Column("cached_tokens", Integer),
     Column("output_tokens", Integer),
     Column("cost_usd", Float),
+    Column("reserved_tokens", Integer, nullable=False),
+    Column("reserved_usd", Float, nullable=False),
+    Column("reserved_ms", Float, nullable=False),
     Column("latency_ms", Float),
+    Column("first_token_ms", Float),
+    Column("scopes", JSON, nullable=False),  # [[name, period], …]
     Column("reserved_at", Moment, nullable=False),
     Column("settled_at", Moment),
-    UniqueConstraint("request_digest", "purpose", "night", "repeat", name="ledger_key"),
+    Index(
+        "ledger_held_key",  # what makes that nobody buys a key that another one has, or is buying
+        "key",
+        unique=True,
+        sqlite_where=HELD,
+        postgresql_where=HELD,
+    ),
+    Index("ledger_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ledger_request", "request_digest", "purpose"),
+    Index("ledger_reserved_at", "reserved_at"),
+)
+
+spend = Table(
+    "spend",
+    metadata,
+    Column("scope", String(192), primary_key=True),
+    Column("period", String(64), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),  # spent and reserved together, as are the other two
+    Column("cost_usd", Float, nullable=False),
+    Column("milliseconds", Float, nullable=False),
 )

@@ -19,7 +19,10 @@ Vectors = np.ndarray[Any, np.dtype[np.float32]]
 class WordLlamaEmbedder:
     """Texts to unit vectors. Deterministic; the weights are loaded at the first use."""
 
-    dimensions = DIMENSIONS
+    @property
+    def dimensions(self) -> int:
+        """Width of a vector."""
+        return DIMENSIONS
 
     @property
     def embed_id(self) -> str:

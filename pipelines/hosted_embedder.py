@@ -22,22 +22,27 @@ class HostedEmbedder:
     """
 
     def __init__(self, calls: Calls, model: str, *, dimensions: int, shorten: bool, batch_texts: int):
-        self.dimensions = dimensions
+        self._dimensions = dimensions
         self._calls = calls
         self._model = model
         self._shorten = shorten
         self._batch_texts = batch_texts
 
     @property
+    def dimensions(self) -> int:
+        """Width of a vector."""
+        return self._dimensions
+
+    @property
     def embed_id(self) -> str:
         """Fingerprint of everything of ours that decides a vector; what the provider changes is measured, not known."""
-        return digest(["embed", CODE_VERSION, self._model, self.dimensions, self._shorten])
+        return digest(["embed", CODE_VERSION, self._model, self._dimensions, self._shorten])
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape (len(texts), dimensions), float32, each row of length 1. Raises CallError."""
         size = self._batch_texts
         requests = [
-            EmbeddingRequest(tuple(texts[start : start + size]), self.dimensions, self._shorten)
+            EmbeddingRequest(tuple(texts[start : start + size]), self._dimensions, self._shorten)
             for start in range(0, len(texts), size)
         ]
         rows = [
@@ -45,7 +50,7 @@ class HostedEmbedder:
             for result in self._calls.run(self._buy(requests))
             for vector in result.payload["vectors"]
         ]
-        vectors = np.stack(rows) if rows else np.zeros((0, self.dimensions), np.float32)
+        vectors = np.stack(rows) if rows else np.zeros((0, self._dimensions), np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), np.float32)
 

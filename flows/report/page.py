@@ -9,11 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evals.retrieval import MEASURES
 from flows.changes import counted
-from flows.connect import make_folder
 from flows.params import Project
 from flows.report import figures
 from flows.report.plots import plot_nights
 from flows.report.words import clean, mark_differences, shorten
+from flows.state import make_folder
 
 HISTORY = 30  # nights a plot looks back
 LINKS = {"mlflow": "MLflow", "prefect": "Prefect"}

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flows.connect import connect, make_folder
+from flows.connect import connect
 from flows.params import Project
+from flows.state import make_folder
 from knowledge.errors import StateError
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-NEWEST = "0002"
+NEWEST = "0003"
 
 
 def current(connection: Connection) -> str | None:

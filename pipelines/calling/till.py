@@ -15,6 +15,7 @@ from knowledge.call import (
     Held,
     OverBudget,
     Purchase,
+    Purpose,
     Reserved,
     Settlement,
 )
@@ -30,7 +31,7 @@ class Ledger(Protocol):
     def commit(self, purchases: Sequence[Purchase], settlements: Sequence[Settlement]) -> list[Answered]:
         """Write all of it in one transaction; one answer a purchase."""
 
-    def cached(self, digest: str, purpose: str, *, since: datetime) -> Bought | None:
+    def cached(self, request_digest: str, purpose: Purpose, *, since: datetime) -> Bought | None:
         """The newest reply to an equal request, or None."""
 
 

@@ -18,6 +18,10 @@ class Embedder(Protocol):
     """Texts to unit vectors, under a fingerprint."""
 
     @property
+    def dimensions(self) -> int:
+        """Width of a vector."""
+
+    @property
     def embed_id(self) -> str:
         """Fingerprint of everything that decides a vector."""
 

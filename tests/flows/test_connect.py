@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from flows.connect import Connections, end_left_over_servers, hold_state, is_disk_full
+from flows.connect import Connections
 from flows.params import Project
+from flows.state import end_left_over_servers, hold_state, is_disk_full
 from knowledge.errors import StateError
 
 ROOT = Path(__file__).parents[2]

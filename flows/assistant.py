@@ -1,0 +1,47 @@
+"""One assistant at work: its manifest and policy, the passages it may find and the models it may ask."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Self
+
+from opentelemetry.trace import Tracer
+
+from flows.connect import Connections
+from knowledge.manifest import Manifest
+from knowledge.store import Collection
+from knowledge.trace import Answer
+from pipelines.answering.answer import answer
+from pipelines.answering.retrieve import Retriever
+from pipelines.answering.route import Purse, Route
+
+
+class Assistant(AbstractContextManager["Assistant"]):
+    """Answers on one version of its collection, buying on one purse; its coroutines run on `connections.calls`."""
+
+    def __init__(self, connections: Connections, manifest: Manifest, collection: Collection, purse: Purse):
+        models = connections.models(manifest)
+        self._manifest = manifest
+        self._policy = connections.policy(manifest)
+        self._retriever = Retriever(collection, connections.embedder, limit=manifest.retrieval.limit)
+        self._route = Route(
+            manifest, models, calls=connections.calls, purse=purse, embed=connections.embedder.embed
+        )
+
+    def __enter__(self) -> Self:
+        self._retriever.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._retriever.__exit__()
+
+    async def answer(self, question: str, *, groups: Sequence[str], tracer: Tracer | None = None) -> Answer:
+        """One traced answer. Raises CallError when no model answered."""
+        return await answer(
+            question,
+            manifest=self._manifest,
+            policy=self._policy,
+            retrieve=self._retriever.retrieve,
+            call=self._route.call,
+            groups=groups,
+            tracer=tracer,
+        )
