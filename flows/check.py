@@ -16,7 +16,7 @@ from flows.screen import say
 from flows.state import hold_state
 from flows.step import step
 from flows.tracking.steps import log_check
-from pipelines.answering.retrieve import retrieve
+from pipelines.answering.retrieve import Asked, retrieve_many
 from pipelines.ingestion.sync import list_documents
 
 DEPTH = 30  # passages a query fetches, so that ten different documents are among them
@@ -65,12 +65,9 @@ def check_retrieval(collection: str, version: int) -> RetrievalQuality:
     connections = connect()
     opened = connections.store.open(collection, version=version)
     queries = read_queries(connections.project.evals / "queries", collection)
-    ranked = {
-        query.id: [
-            hit.doc_id for hit in retrieve(query.text, opened, connections.embedder, groups=query.groups, limit=DEPTH)
-        ]
-        for query in queries
-    }
+    asked = [Asked(query.text, query.groups) for query in queries]
+    found = retrieve_many(asked, opened, connections.embedder, limit=DEPTH)
+    ranked = {query.id: [hit.doc_id for hit in hits] for query, hits in zip(queries, found, strict=True)}
     return measure_retrieval(queries, ranked, set(opened.documents()))
 
 

@@ -56,8 +56,12 @@ def _texts(collection):
     return {row["chunk_id"]: row["text"] for row in found}
 
 
+def _hits(collection, question, *, limit=10):
+    return collection.search_many([question], limit=limit)[0]
+
+
 def _found(collection, text, *, groups=(), axis=0, limit=10):
-    return [hit.doc_id for hit in collection.search(Question(text, _axis(axis), groups), limit=limit)]
+    return [hit.doc_id for hit in _hits(collection, Question(text, _axis(axis), groups), limit=limit)]
 
 
 # --- commits and versions
@@ -205,12 +209,12 @@ def test_a_passage_is_found_by_words_and_by_vector(library, text, axis, first):
 
 
 def test_a_passage_that_is_best_in_both_legs_scores_one(library):
-    hit = library.search(Question("refund", _axis(0)), limit=1)[0]
+    hit = _hits(library, Question("refund", _axis(0)), limit=1)[0]
     assert (hit.score, hit.chunk_id, hit.text) == (1.0, "d/refund#0", "A refund takes five days.")
 
 
 def test_scores_fall_and_stay_between_zero_and_one(library):
-    scores = [hit.score for hit in library.search(Question("five parcels", _axis(0)), limit=10)]
+    scores = [hit.score for hit in _hits(library, Question("five parcels", _axis(0)))]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
 
@@ -264,9 +268,52 @@ def test_every_reader_finds_exactly_the_documents_of_their_groups(written, reade
         _commit(store, collection, *rows)
         collection.upkeep()
         for reader in readers:
-            hits = collection.search(Question("shared words", np.full(4, 0.5, np.float32), tuple(reader)), limit=50)
+            hits = _hits(collection, Question("shared words", np.full(4, 0.5, np.float32), tuple(reader)), limit=50)
             allowed = {f"d/{place}" for place, groups in enumerate(written) if {"public", *reader} & set(groups)}
             assert {hit.doc_id for hit in hits} == allowed
+
+
+_WORDS = ["refund", "parcel", "salary", "invoice", "the"]
+_QUESTIONS = st.lists(
+    st.tuples(st.lists(st.sampled_from([*_WORDS, "unheard"]), max_size=3), st.integers(0, 3), _GROUPS), max_size=6
+)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """More passages than a leg contributes, many of them with the same words and the same vector."""
+    store = Store(tmp_path_factory.mktemp("lancedb"), 4)
+    collection = store.create("support")
+    rows = [
+        _row(
+            f"d/{place:03}",
+            f"{_WORDS[place % 5]} {_WORDS[place % 3]}",
+            groups=[("public",), ("hr",), ("it", "legal")][place % 7 % 3],
+            axis=place % 4,
+            dimensions=4,
+        )
+        for place in range(160)
+    ]
+    _commit(store, collection, *rows)
+    collection.upkeep()
+    return collection
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(asked=_QUESTIONS, limit=st.integers(1, 60))
+def test_questions_asked_together_find_what_each_finds_alone(shelf, asked, limit):
+    questions = [Question(" ".join(words), _axis(axis, 4), tuple(groups)) for words, axis, groups in asked]
+    groups = {row["doc_id"]: row["groups"] for row in shelf.rows_of(shelf.documents()).to_pylist()}
+    together = shelf.search_many(questions, limit=limit)
+    assert together == [_hits(shelf, question, limit=limit) for question in questions]
+    for question, hits in zip(questions, together, strict=True):
+        assert [hit.doc_id for hit in hits if not {"public", *question.groups} & set(groups[hit.doc_id])] == []
+
+
+def test_a_commit_is_found_by_a_collection_that_was_searched_before(store, library):
+    assert "d/new" not in _found(library, "novelty", axis=7)
+    _commit(store, library, _row("d/new", "A novelty.", axis=7))
+    assert _found(library, "novelty", axis=7)[0] == "d/new"
 
 
 # --- two writers
@@ -297,5 +344,5 @@ def test_a_passage_without_a_title_is_shown_under_its_files_name(store):
     collection = store.create("support")
     _commit(store, collection, _row("docs/prices/vat-rates.csv", "some words") | {"title": ""})
     collection.upkeep()
-    (hit,) = collection.search(Question("words", _axis(0)), limit=1)
+    (hit,) = _hits(collection, Question("words", _axis(0)), limit=1)
     assert hit.title == "vat-rates.csv"

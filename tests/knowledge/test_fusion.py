@@ -1,0 +1,41 @@
+"""Fusion: how two rankings become one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge.fusion import combine, leaders, ranked
+
+
+@pytest.mark.parametrize(
+    ("text", "near", "scores"),
+    [
+        ({}, {}, {}),
+        ({1: 8.0}, {1: 0.5}, {1: 1.0}),
+        ({1: 8.0, 2: 4.0}, {}, {1: 0.7, 2: 0.35}),
+        ({1: 8.0}, {2: 0.9, 3: 0.45}, {1: 0.7, 2: 0.3, 3: 0.15}),
+        ({}, {1: -0.2, 2: 0.5}, {1: 0.0, 2: 0.3}),  # what points away from the question counts as far
+        ({}, {1: -0.2}, {1: 0.0}),
+    ],
+)
+def test_each_leg_is_scaled_by_its_best_and_weighed(text, near, scores):
+    assert combine(text, near) == pytest.approx(scores)
+
+
+_SCORES = st.dictionaries(st.integers(0, 30), st.sampled_from([0.0, 0.1, 0.35, 0.7, 1.0]))
+
+
+def _passage(chunk_id):
+    return dict.fromkeys(["doc_id", "doc_sha", "uri", "title", "text"], "x") | {"chunk_id": chunk_id}
+
+
+@given(scores=_SCORES, limit=st.integers(1, 12))
+def test_the_leaders_hold_the_best_whatever_breaks_their_ties(scores, limit):
+    passages = {row: _passage(f"c{(row * 7) % 31:02}") for row in range(31)}
+    best = leaders(scores, limit)
+    assert ranked(best, passages)[:limit] == ranked(scores, passages)[:limit]
+
+
+def test_what_scores_the_same_stands_in_the_order_of_its_ids():
+    passages = {1: _passage("b"), 2: _passage("a"), 3: _passage("c")}
+    assert [hit.chunk_id for hit in ranked({1: 0.5, 2: 0.5, 3: 0.9}, passages)] == ["c", "a", "b"]
