@@ -7,7 +7,7 @@ from typing import Self
 from opentelemetry.trace import Tracer
 
 from flows.connect import Connections
-from knowledge.manifest import Manifest
+from knowledge.manifest import LOCAL_MODEL, Manifest
 from knowledge.store import Collection
 from knowledge.trace import Answer
 from pipelines.answering.answer import answer
@@ -16,16 +16,28 @@ from pipelines.answering.route import Purse, Route
 
 
 class Assistant(AbstractContextManager["Assistant"]):
-    """Answers on one version of its collection, buying on one purse; its coroutines run on `connections.calls`."""
+    """Answers on one version of its collection, buying on one purse; its coroutines run on `connections.calls`.
 
-    def __init__(self, connections: Connections, manifest: Manifest, collection: Collection, purse: Purse):
+    evaluated: only the hosted models of the route answer, where there are any. A night in which the provider is down
+    must not be graded on what the embedded model says instead.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        manifest: Manifest,
+        collection: Collection,
+        purse: Purse,
+        *,
+        evaluated: bool = False,
+    ):
         models = connections.models(manifest)
+        if evaluated:
+            models = tuple(model for model in models if model != LOCAL_MODEL) or models
         self._manifest = manifest
         self._policy = connections.policy(manifest)
         self._retriever = Retriever(collection, connections.embedder, limit=manifest.retrieval.limit)
-        self._route = Route(
-            manifest, models, calls=connections.calls, purse=purse, embed=connections.embedder.embed
-        )
+        self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=connections.embedder.embed)
 
     def __enter__(self) -> Self:
         self._retriever.__enter__()

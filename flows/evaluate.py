@@ -1,41 +1,41 @@
 """The flow `evaluate`: put every case to the assistant, grade the answers, compare with the night before."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from prefect import flow
 
-from evals.case import Case, Suite, read_suite
+from evals.case import Case, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
-from evals.graders import grade, passed
 from flows.announce import announce_evaluate
+from flows.assistant import Assistant
 from flows.connect import Connections, connect
+from flows.exam import Exam, Examiner, Missing, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
 from flows.screen import say, watch
-from flows.spans import SpanRecorder
 from flows.state import hold_state
 from flows.step import step
 from flows.tracking.steps import log_evaluate
+from knowledge.call import Account
 from knowledge.errors import ContentError
-from pipelines.answering.answer import answer
+from knowledge.spending import read_cost
+from pipelines.answering.route import Purse
 
 BATCH = 20  # results recorded in one transaction: what a kill can cost
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """What is asked of which version of what, under which night's name."""
+class Asked:
+    """What came of asking: calls paid and reused (replies of the ledger, results of the record), cases missing."""
 
-    assistant: str
-    night: str
-    release: str
-    collection_version: int
-    suites: tuple[Suite, ...]
+    calls: dict[str, int]
+    missing: tuple[Missing, ...]
 
 
 @flow(name="evaluate", flow_run_name="evaluate {assistant}")
@@ -54,8 +54,8 @@ def evaluate(
     started = time.perf_counter()
     with hold_state(connect().project, f"evaluate {assistant}"):
         exam = prepare_exam(assistant, suites, candidate)
-        calls = answer_cases(exam)
-        result = compare_nights(exam, calls, started)
+        asked = answer_cases(exam)
+        result = compare_nights(exam, asked, started)
         log_evaluate(result, exam.suites)
         announce_evaluate(result)
         return result
@@ -81,55 +81,37 @@ def prepare_exam(assistant: str, suites: list[str] | None, candidate: bool) -> E
 
 
 @step
-def answer_cases(exam: Exam) -> dict[str, int]:
+def answer_cases(exam: Exam) -> Asked:
     """Answer and grade every case that has no result of this night yet, recording as it goes."""
     connections = connect()
     manifest = connections.manifest(exam.assistant)
-    policy = connections.policy(manifest)
-    collection = connections.store.open(manifest.collection, version=exam.collection_version)
     done = {_key(row) for row in connections.history.results(exam.assistant, exam.night)}
     cases = [(suite.suite, case) for suite in exam.suites for case in suite.cases]
-    missing = [(suite, case) for suite, case in cases if _wanted(exam, suite, case) not in done]
+    wanted = [(suite, case) for suite, case in cases if _wanted(exam, suite, case) not in done]
+    purse = Purse(
+        Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}"),
+        connections.settings.models.retries.attempts,
+    )
+    collection = connections.store.open(manifest.collection, version=exam.collection_version)
+    missing: list[Missing] = []
     rows: list[dict[str, Any]] = []
-    recorder = SpanRecorder()
-    for suite, case in watch(missing, "evaluate", len(missing)):
-        with recorder.alone():
-            found = answer(
-                case.question,
-                manifest=manifest,
-                policy=policy,
-                collection=collection,
-                embedder=connections.embedder,
-                groups=case.groups,
-                tracer=recorder.tracer,
-            )
-        scores = grade(case, found)
-        rows.append(
-            {
-                "assistant": exam.assistant,
-                "night": exam.night,
-                "suite": suite,
-                "case_id": case.id,
-                "repeat": 0,
-                "kind": case.kind,
-                "case_digest": case.case_digest,
-                "release": exam.release,
-                "collection_version": exam.collection_version,
-                "answer": found.as_row(),
-                "scores": [score.as_row() for score in scores],
-                "passed": passed(scores),
-                "latency_ms": found.latency_ms,
-                "cost_usd": found.cost_usd,
-                "recorded_at": datetime.now(UTC),
-                "spans": recorder.taken(),
-            }
-        )
-        if len(rows) == BATCH:
-            connections.history.record_results(rows)
-            rows = []
+    calls = connections.calls
+    with closing(calls), Assistant(connections, manifest, collection, purse, evaluated=True) as assistant:
+        examined = calls.each(wanted, Examiner(assistant).examine)
+        for each in watch(examined, "evaluate", len(wanted), beside=lambda: f"{calls.tally.cost_usd:.4f} USD"):
+            if isinstance(each, Missing):
+                missing.append(each)
+                continue
+            rows.append(result_row(exam, each))
+            if len(rows) == BATCH:
+                connections.history.record_results(rows)
+                rows = []
     connections.history.record_results(rows)
-    say(f"evaluate: {len(missing)} cases answered, {len(cases) - len(missing)} read from the record")
-    return {"paid": 0, "reused": len(cases) - len(missing)}
+    tally, read = calls.tally, len(cases) - len(wanted)
+    say(f"evaluate: {len(wanted) - len(missing)} cases answered, {read} read from the record")
+    for reason, number in Counter(each.reason for each in missing).most_common(3):
+        say(f"evaluate: {number} cases are missing: {reason}")
+    return Asked({"paid": tally.paid, "reused": tally.reused + read}, tuple(missing))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -141,7 +123,7 @@ def _wanted(exam: Exam, suite: str, case: Case) -> tuple[Any, ...]:
 
 
 @step
-def compare_nights(exam: Exam, calls: dict[str, int], started: float) -> EvaluateResult:
+def compare_nights(exam: Exam, asked: Asked, started: float) -> EvaluateResult:
     """Pass rates by kind, the flips since the last finished night, and how far the baseline is."""
     connections = connect()
     wanted = {_wanted(exam, suite.suite, case) for suite in exam.suites for case in suite.cases}
@@ -158,9 +140,10 @@ def compare_nights(exam: Exam, calls: dict[str, int], started: float) -> Evaluat
         cases=tuple(_case_row(row) for row in rows),
         comparison=comparison,
         verdict="not enough evidence",
-        verdict_reason=_baseline(connections, exam),
-        cost_usd=round(sum(row["cost_usd"] for row in rows), 6),
-        calls=calls,
+        verdict_reason=_missing(asked) or _baseline(connections, exam),
+        cost_usd=round(read_cost(connections.history, exam.assistant, exam.night), 6),
+        calls=asked.calls,
+        missing=tuple(asdict(each) for each in asked.missing),
         seconds=round(time.perf_counter() - started, 2),
         flips=tuple(_flips(comparison, rows, before.rows)) if before and comparison else (),
     )
@@ -195,6 +178,11 @@ def _flips(
             yield {**row, "flip": flip, **answers}
 
 
+def _missing(asked: Asked) -> str:
+    """Why a night says nothing: cases that were not answered are neither passed nor failed."""
+    return f"{len(asked.missing)} cases are missing ({asked.missing[0].reason})" if asked.missing else ""
+
+
 def _baseline(connections: Connections, exam: Exam) -> str:
     """How many nights of this release there are; a verdict needs a number of them."""
     needed = connections.settings.baseline_nights
@@ -224,5 +212,8 @@ def _case_row(row: dict[str, Any]) -> dict[str, Any]:
         "cited": [each["doc_id"] for each in answer_row["citations"]],
         "failed": [f"{score['grader']}: {score['reason']}" for score in row["scores"] if score["passed"] is not True],
         "model": answer_row["model"],
+        "served_model": answer_row.get("served_model") or answer_row["model"],
+        "fallback": answer_row.get("fallback", ""),
+        "cost_usd": row["cost_usd"],
         "latency_ms": row["latency_ms"],
     }

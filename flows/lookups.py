@@ -1,6 +1,9 @@
 """Commands that look something up: plain calls that change nothing and never import Prefect."""
 
+import uuid
+from contextlib import closing
 from dataclasses import asdict
+from datetime import timedelta
 
 import click
 
@@ -45,22 +48,32 @@ def search(question: str, collection: str, limit: int, groups: tuple[str, ...], 
 @question_argument
 @click.option("--assistant", default="support", show_default=True)
 @as_option
+@click.option("--reader", default="", metavar="ID", help="Who asks: their budget is charged.")
+@click.option("--segment", default="", metavar="NAME", help="Which customers they belong to: its budget is charged.")
 @json_option
-def ask(question: str, assistant: str, groups: tuple[str, ...], as_json: bool) -> int:
+def ask(*, question: str, assistant: str, groups: tuple[str, ...], reader: str, segment: str, as_json: bool) -> int:
     """One traced answer to QUESTION."""
+    from flows.assistant import Assistant
     from flows.connect import connect
-    from pipelines.answering.answer import answer
+    from knowledge.call import Account
+    from pipelines.answering.route import Purse
 
+    groups = check_groups(groups)
     connections = connect()
     manifest = connections.manifest(assistant)
-    found = answer(
-        question,
-        manifest=manifest,
-        policy=connections.policy(manifest),
-        collection=connections.serving(manifest.collection),
-        embedder=connections.embedder,
-        groups=check_groups(groups),
+    settings = connections.settings.models
+    # a name of its own, so that the ledger takes no other question's reply for this one's
+    asking = f"ask {uuid.uuid4().hex[:20]}"
+    purse = Purse(
+        Account("answer", assistant, asking, run=asking, reader=reader, segment=segment),
+        settings.retries.ask_attempts,
+        fresh_within=timedelta(minutes=settings.ask_cache_minutes),
+        stream=True,
     )
+    serving = connections.serving(manifest.collection)
+    calls = connections.calls
+    with closing(calls), Assistant(connections, manifest, serving, purse) as at_work:
+        found = calls.run(at_work.answer(question, groups=groups))
     show(found.as_row(), summaries.answer, as_json)
     return GOOD
 

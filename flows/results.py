@@ -75,7 +75,8 @@ class CheckResult:
 class EvaluateResult:
     """`scores` by kind of case; `cases` has a row for each; `flips` has both nights' answers of those that flipped.
 
-    Nothing is paid for in this version.
+    `calls` counts those paid and those read from ledger and record; `cost_usd` is what the night's calls cost in all,
+    whenever they were made. `missing` names the cases that no model answered.
     """
 
     assistant: str
@@ -91,6 +92,7 @@ class EvaluateResult:
     calls: dict[str, int]
     seconds: float
     flips: tuple[dict[str, Any], ...] = ()
+    missing: tuple[dict[str, Any], ...] = ()
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

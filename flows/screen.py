@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -25,14 +25,19 @@ def say(line: str) -> None:
         get_run_logger().info(line)
 
 
-def watch(items: Iterable[T], label: str, total: int) -> Iterator[T]:
-    """The items, with a progress bar where a terminal shows it and a progress artifact in the Prefect run."""
+def watch(items: Iterable[T], label: str, total: int, *, beside: Callable[[], str] | None = None) -> Iterator[T]:
+    """The items, with a progress bar where a terminal shows it and a progress artifact in the Prefect run.
+
+    beside: what stands next to the bar.
+    """
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
     bar = tqdm(items, desc=label, total=total, disable=not sys.stderr.isatty() or not total, leave=False)
     shown_at = time.monotonic()
     artifact: UUID | None = None
     for done, item in enumerate(bar):
+        if beside:
+            bar.set_postfix_str(beside(), refresh=False)
         if time.monotonic() - shown_at > EVERY_SECONDS:
             shown_at, share = time.monotonic(), 100 * done / total
             if artifact is None:

@@ -1,38 +1,29 @@
-"""The spans of one answer after another, by a recorder of our own: what the process records with stays untouched."""
+"""The spans of answers, by a recorder of our own: what the process records with stays untouched."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import format_trace_id
 
 
-class SpanRecorder:
-    """Records spans through `tracer`; `taken` hands out those of one answer."""
+class SpanRecorder(SpanProcessor):
+    """Records spans through `tracer`; `taken` hands out those of one answer, also while others are under way."""
 
     def __init__(self) -> None:
-        self._exporter = InMemorySpanExporter()
+        self._ended: dict[str, list[ReadableSpan]] = {}
         provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource.get_empty(), shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        provider.add_span_processor(self)
         self.tracer = provider.get_tracer("plumbline")
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """What is recorded in here is a trace of its own, also where Prefect records its runs."""
-        token = attach(Context())
-        try:
-            yield
-        finally:
-            detach(token)
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span that has ended with the others of its trace."""
+        context = span.get_span_context()
+        if context is not None:
+            self._ended.setdefault(format_trace_id(context.trace_id), []).append(span)
 
-    def taken(self) -> list[dict[str, Any]]:
-        """The spans since the last call, as OpenTelemetry writes them."""
-        spans = self._exporter.get_finished_spans()
-        self._exporter.clear()
-        return [json.loads(span.to_json(indent=None)) for span in spans]
+    def taken(self, trace_id: str) -> list[dict[str, Any]]:
+        """The spans of one trace, as OpenTelemetry writes them; they are forgotten here."""
+        return [json.loads(span.to_json(indent=None)) for span in self._ended.pop(trace_id, [])]

@@ -53,9 +53,19 @@ def evaluate(row: dict[str, Any]) -> str:
         )
         lines += [f"             lost {name}" for name in comparison["lost"]]
         lines += [f"             gained {name}" for name in comparison["gained"]]
+    for reason, names in _by_reason(row["missing"]).items():
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        lines.append(f"Missing      {', '.join(names[:5])}{more}: {reason}")
     lines.append(f"Verdict      {row['verdict']}: {row['verdict_reason']}")
     lines.append(f"Cost         {row['cost_usd']:.4f} USD")
     return "\n".join(lines)
+
+
+def _by_reason(missing: list[dict[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in missing:
+        found.setdefault(each["reason"], []).append(f"{each['suite']}/{each['case']}")
+    return found
 
 
 def night(row: dict[str, Any]) -> str:
@@ -99,7 +109,12 @@ def answer(content: dict[str, Any]) -> str:
     """The answer with what it cites."""
     lines = [content["text"], ""]
     lines += [f"[{each['number']}] {each['doc_id']}" for each in content["citations"]]
-    lines.append(f"({content['outcome']}: {content['reason']}; {content['model']}, {content['latency_ms']:.0f} ms)")
+    model = content["model"]
+    served = f" as {content['served_model']}" if content["served_model"] not in (model, model.partition("/")[2]) else ""
+    cost = f", {content['cost_usd']:.6f} USD" if content["cost_usd"] else ""
+    instead = f"; not {content['fallback']}" if content["fallback"] else ""
+    about = f"{model}{served}, {content['latency_ms']:.0f} ms{cost}{instead}"
+    lines.append(f"({content['outcome']}: {content['reason']}; {about})")
     return "\n".join(lines)
 
 

@@ -50,6 +50,13 @@ def read_spending(database: Database, *, since: datetime | None = None) -> list[
     return [Spending(**found._mapping) for found in database.rows(ordered)]
 
 
+def read_cost(database: Database, assistant: str, night: str) -> float:
+    """USD that the calls of one night of one assistant cost, those of unknown outcome at their worst case."""
+    row = tables.ledger.c
+    query = select(_total(row.cost_usd)).where(row.assistant == assistant, row.night == night)
+    return float(database.rows(query)[0][0])
+
+
 _COUNTED = {"failed": "failed", "unknown": "unknown", "open": "reserved"}
 
 
