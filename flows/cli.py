@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from faults.door import faults
 from flows import lookups, summaries
 from flows.corpus import corpus
 from flows.doors import (
@@ -165,7 +166,7 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus):
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, faults):
     cli.add_command(command)
 
 
