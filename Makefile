@@ -1,6 +1,6 @@
 .PHONY: nightly up down test check docs prove lock clean
 PY := .venv/bin/python
-PROJECT := flows pipelines knowledge evals tests bench
+PROJECT := flows pipelines knowledge evals faults tests bench
 
 nightly: .venv/.ready  ## one whole night on the sample assistant
 	@.venv/bin/plumbline nightly --report-only

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from faults.door import faults
 from flows import lookups, summaries
 from flows.corpus import corpus
 from flows.doors import (
@@ -167,7 +168,7 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger):
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger, faults):
     cli.add_command(command)
 
 
