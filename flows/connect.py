@@ -155,15 +155,17 @@ class Connections:
                 read_suite(written / "suites", name)
 
     def release(self, manifest: Manifest) -> str:
-        """Fingerprint of all that is ours in an answer: manifest, prompt, policy, recipe, graders."""
+        """Fingerprint of all that is ours in an answer: manifest, models that can be asked, policy, recipe, graders."""
         policy = self.policy(manifest).model_dump(mode="json")
-        return digest([manifest.manifest_digest, policy, self.recipe.recipe_id, GRADER_VERSIONS])
+        models = self.models(manifest)
+        return digest([manifest.manifest_digest, models, policy, self.recipe.recipe_id, GRADER_VERSIONS])
 
     def release_parts(self, manifest: Manifest) -> dict[str, str]:
         """The parts of a release, each with a digest of its own; `manifest` stands for all of it but the prompt."""
         return {
             "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"})),
             "prompt": manifest.prompt_digest,
+            "models": digest(self.models(manifest)),
             "policy": digest(self.policy(manifest).model_dump(mode="json")),
             "recipe": self.recipe.recipe_id,
             "graders": digest(GRADER_VERSIONS),

@@ -1,5 +1,6 @@
 """Every setting, typed: the only reader of `params.yaml` and of the environment."""
 
+import logging
 import os
 import re
 from contextlib import suppress
@@ -250,6 +251,8 @@ def split_login(uri: str | None) -> tuple[str | None, tuple[str, str] | None]:
 
 def quiet_vendors(project: Project) -> None:
     """Set what vendors read from the environment when they are imported: our state folder, no telemetry, no chatter."""
+    for chatty in ("httpx2", "openai"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     # vendors answer a folder that is not there with a warning; whether it can be used is told by `hold_state`
     with suppress(OSError):
         (project.state / "prefect").mkdir(parents=True, exist_ok=True)
