@@ -10,10 +10,10 @@ from knowledge.errors import PlumblineError
 
 Kind = Literal[
     "rate_limit",  # 429
-    "server_error",  # 5xx, 408, 409
+    "server_error",  # 5xx, 408, 409: nothing was made
     "connection",  # nobody answers there: nothing was sent
-    "reset",  # the connection broke while the reply was awaited
-    "timeout",  # no first token, or no end, within the limit
+    "reset",  # the connection or the stream broke off while the reply was awaited
+    "timeout",  # no first token, or no end, within the limit; also a gateway's limit
     "malformed",  # a reply that is not the JSON it should be
     "empty",  # a reply without choices
     "wrong_schema",  # a reply that breaks the schema, also after its repair
