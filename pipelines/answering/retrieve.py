@@ -69,6 +69,7 @@ class Retriever:
         batch.asked.append(Asked(question, tuple(groups)))
         if batch.found is None:
             batch.found = asyncio.create_task(self._fetch(batch))
+            batch.found.add_done_callback(lambda task: task.cancelled() or task.exception())  # all may have given up
         if len(batch.asked) == BATCH:
             self._next = _Batch()
         # one who gives up must not take the passages from the others

@@ -20,7 +20,8 @@ Kind = Literal[
     "content_filter",  # the provider withholds the answer
     "rejected",  # the provider refuses the request: key, quota, model, size
     "circuit_open",  # too many failures in a row: not asked
-    "over_budget",  # its worst case does not fit the budget: not asked
+    "too_large",  # its worst case is beyond the budget of one call: not asked
+    "over_budget",  # its worst case does not fit into what is left of a budget: not asked
 ]
 RETRIED: frozenset[Kind] = frozenset(
     ("rate_limit", "server_error", "connection", "reset", "timeout", "malformed", "empty")
@@ -142,4 +143,4 @@ class CallError(PlumblineError):
 
 
 class BudgetError(CallError):
-    """A call was not made because its worst case does not fit a budget."""
+    """A call was not made because no model of its route fits into what is left of a budget."""
