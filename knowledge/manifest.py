@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from knowledge.content import Content, read_content
 from knowledge.digest import digest
@@ -13,6 +13,8 @@ from knowledge.source import NAME
 
 LOCAL_MODEL = "local/extractive"
 MODEL = r"^[a-z0-9][a-z0-9_-]*/\S+$"  # provider/model, as the provider calls it
+
+Option = str | FiniteFloat | int | bool
 
 
 class Prompt(Content):
@@ -61,13 +63,11 @@ class Generation(Content):
     """
 
     max_output_tokens: int = Field(default=800, ge=1, le=1_000_000)
-    options: Mapping[str, str | float | int | bool] = {}
+    options: Mapping[str, Option] = {}
 
     @field_validator("options")
     @classmethod
-    def _ours_are_set_by_us(
-        cls, options: Mapping[str, str | float | int | bool]
-    ) -> Mapping[str, str | float | int | bool]:
+    def _ours_are_set_by_us(cls, options: Mapping[str, Option]) -> Mapping[str, Option]:
         ours = {"model", "messages", "stream", "n", "response_format", "max_tokens", "max_completion_tokens"}
         if taken := sorted(ours & options.keys()):
             raise ValueError(f"'{taken[0]}' is set by the assistant itself; take it out")
