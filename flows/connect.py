@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from evals.case import read_suite
 from evals.gate import read_gates
 from evals.graders import GRADER_VERSIONS
+from evals.graders.judge import JudgePrompt, read_judge
 from evals.retrieval import read_queries
 from flows.params import Project, Settings, find_project
 from knowledge.digest import digest
@@ -78,6 +79,10 @@ class Connections:
         """The policy an assistant names. Raises ContentError."""
         return read_policy(self.project.knowledge / "policies", manifest.policy)
 
+    def judge(self, manifest: Manifest) -> JudgePrompt | None:
+        """The judge an assistant names; None when it names none. Raises ContentError."""
+        return read_judge(self.project.evals / "judges", manifest.judge.name) if manifest.judge else None
+
     def sources(self, collection: str, *, given: str | None = None) -> list[Source]:
         """The sources of a collection: those written as YAML, and one given on the command line, now or before.
 
@@ -115,23 +120,28 @@ class Connections:
         read_gates(written / "gates.yaml")
         for manifest in read_manifests(self.project.knowledge / "manifests").values():
             self.policy(manifest)
+            self.judge(manifest)
             read_queries(written / "queries", manifest.collection)
             for name in manifest.suites:
                 read_suite(written / "suites", name)
 
     def release(self, manifest: Manifest) -> str:
-        """Fingerprint of all that is ours in an answer: manifest, prompt, policy, recipe, graders."""
+        """Fingerprint of all that is ours in a graded answer: manifest, prompt, policy, recipe, graders, judge."""
         policy = self.policy(manifest).model_dump(mode="json")
-        return digest([manifest.manifest_digest, policy, self.recipe.recipe_id, GRADER_VERSIONS])
+        judge = self.judge(manifest)
+        parts = [manifest.manifest_digest, policy, self.recipe.recipe_id, GRADER_VERSIONS]
+        return digest([*parts, judge.judge_digest] if judge else parts)
 
     def release_parts(self, manifest: Manifest) -> dict[str, str]:
         """The parts of a release, each with a digest of its own; `manifest` stands for all of it but the prompt."""
+        judge = self.judge(manifest)
         return {
-            "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"})),
+            "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"}, exclude_none=True)),
             "prompt": manifest.prompt_digest,
             "policy": digest(self.policy(manifest).model_dump(mode="json")),
             "recipe": self.recipe.recipe_id,
             "graders": digest(GRADER_VERSIONS),
+            **({"judge": judge.judge_digest} if judge else {}),
         }
 
     def holders(self, collection: str) -> dict[str, str]:
