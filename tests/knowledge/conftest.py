@@ -9,14 +9,19 @@ from ledger_facts import empty
 from knowledge.database import Database
 
 
+@pytest.fixture(scope="session")
+def ledger_on_postgresql(postgresql: str) -> str:
+    with psycopg.connect(f"postgresql://{postgresql}/postgres", autocommit=True) as connection:
+        connection.execute("create database ledger")
+    return f"postgresql+psycopg://{postgresql}/ledger"
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'state.db'}"
-    server = request.getfixturevalue("postgresql")
-    with psycopg.connect(f"postgresql://{server}/postgres", autocommit=True) as connection:
-        connection.execute("create database ledger")
-    return f"postgresql+psycopg://{server}/ledger"
+    url: str = request.getfixturevalue("ledger_on_postgresql")
+    return url
 
 
 @pytest.fixture
