@@ -1,6 +1,7 @@
 """The judge: a grader that asks a model. What it asks and what its reply means; whoever runs it makes the call."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Judgement(BaseModel):
     correct: bool
 
 
+@cache
 def reply_schema() -> dict[str, Any]:
     """The JSON schema of a judge's reply; strict: every key is required and no other is allowed."""
     return Judgement.model_json_schema()

@@ -147,7 +147,7 @@ def test_a_judge_joins_the_release_when_the_manifest_names_one(tmp_path: Path) -
     without = connections.manifest("support")
     parts, release = connections.release_parts(without), connections.release(without)
     assert connections.judge(without) is None
-    assert set(parts) == {"manifest", "prompt", "policy", "recipe", "graders"}
+    assert set(parts) == {"manifest", "prompt", "models", "policy", "recipe", "graders"}
     _name_judge(tmp_path)
     manifest = connections.manifest("support")
     judge = connections.judge(manifest)
