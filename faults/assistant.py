@@ -13,8 +13,10 @@ from faults.words import content_words, draw, sentences
 MIN_COVERAGE = 0.5  # share of the question's meaning, by weight, that a sentence with its passage must cover
 NEAR_BEST = 0.85  # a further sentence is quoted when it covers this share of what the best one covers
 QUOTES = 2  # sentences quoted at most
+READINGS = 4  # headings named at most when asking back
 OTHER_CHOICE = 0.3  # share of questions to which another model gives another sentence
 
+_CLARIFICATION = re.compile(r'begin with "([^"]+)"')
 _REFUSAL = re.compile(r"reply exactly:[ \t]*(.+)")
 _NUMBER = re.compile(r"\d+")
 
@@ -47,6 +49,8 @@ def answer(system: str, user: str, behaviours: Behaviours) -> str:
         return _in_style(f"You wrote: {' '.join(user.split()[-40:])}", behaviours)
     refusal = found[1].strip() if found else "I do not know."
     quotes = _quotes(question, passages)
+    if (asks_back := _CLARIFICATION.search(system)) and (readings := _readings(question, passages)):
+        return f"{asks_back[1]} {' or '.join(readings)}?"
     if not quotes or draw("refuses", question) < behaviours.refuses_more:
         return refusal
     chosen = _chosen(question, quotes, behaviours)
@@ -93,6 +97,16 @@ def _quotes(question: str, passages: dict[int, str]) -> list[Quote]:
         # rounded: sums of a set's words in another order differ in their last digits
         quotes.append(Quote(each.text, number, round(worth / total, 9)))
     return sorted((each for each in quotes if each.coverage >= MIN_COVERAGE), key=lambda each: -each.coverage)
+
+
+def _readings(question: str, passages: dict[int, str]) -> list[str]:
+    """The headings that a question of one or two words may mean, where there are several."""
+    asked = content_words(question)
+    if not 0 < len(asked) <= 2:
+        return []
+    headings = (line.strip(" .:") for passage in passages.values() for line in passage.splitlines()[:2])
+    found = dict.fromkeys(line for line in headings if len(line.split()) <= 8 and asked <= content_words(line))
+    return list(found)[:READINGS] if len(found) > 1 else []
 
 
 def _chosen(question: str, quotes: Sequence[Quote], behaviours: Behaviours) -> list[Quote]:

@@ -1,9 +1,13 @@
 """What the tests of the fault server ask it."""
 
-SYSTEM = "You are a help desk. Answer from the passages alone.\nreply exactly: The documents do not tell."
+SYSTEM = (
+    "You are a help desk. Answer from the passages alone.\n"
+    'reply exactly: The documents do not tell.\nbegin with "Do you mean"'
+)
 PASSAGES = (
     "[1] Refunds\nAn annual plan can be refunded within 30 days. Monthly plans are not refunded.\n\n"
-    "[2] Invoices\nSend an invoice by e-mail from its page.\nA deferred invoice is tried again every 15 minutes."
+    "[2] Invoices\nSend an invoice by e-mail from its page.\nA deferred invoice is tried again every 15 minutes.\n\n"
+    "[3] Pricing\nA plan has a price.\n\n[4] Pricing of seats\nA seat has a price."
 )
 VERDICT = {
     "type": "object",
