@@ -2,8 +2,12 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from asked import VERDICT_FORM
@@ -111,6 +115,27 @@ def test_the_same_request_gives_the_same_reply(system, user, stream):
     assert write_chat(request, once, Behaviours()).usage == write_chat(request, again, Behaviours()).usage
 
 
+def test_the_same_request_gives_the_same_reply_in_every_process():
+    code = (
+        "import asked; from faults.assistant import answer; from faults.settings import Behaviours\n"
+        "for asking in ('annual plan refunded invoice?', 'invoice e-mail tried minutes plan?', 'Pricing?'):\n"
+        "    print(answer(asked.SYSTEM, asked.prompt(asking)[1]['content'], Behaviours(another_model=True)))"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1
+    assert "[1]" in said.pop()
+
+
 @settings(max_examples=100, deadline=None)
 @given(text=texts, tokens=st.integers(1, 80))
 def test_tokens_are_never_more_than_bytes_and_a_cut_text_has_no_more_than_it_may(text, tokens):
@@ -180,7 +205,7 @@ def test_a_call_without_a_key_is_refused(fault_server):
         assert json.load(reply)["error"]["code"] == "invalid_api_key"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"model": "\\ud800"}', b"[" * 100_000])
 def test_a_body_that_is_no_json_object_is_refused(fault_server, body):
     headers = {"Authorization": "Bearer any"}
     request = urllib.request.Request(f"{fault_server.base_url}/chat/completions", data=body, headers=headers)

@@ -107,7 +107,9 @@ def test_a_batch_fails_where_the_settings_say_so(fault_server, client, submit):
     [
         ([], "empty_file"),
         (["{"], "invalid_json_line"),
-        (["[]"], "missing_required_parameter"),
+        (["[]"], "invalid_json_line"),
+        (['{"custom_id": "a"}'], "invalid_method"),
+        (["{}"], "missing_required_parameter"),
         ([request("a"), request("a")], "duplicate_custom_id"),
         ([request("a", method="GET")], "invalid_method"),
         ([request("a", url="/v1/embeddings")], "mismatched_endpoint"),
