@@ -5,10 +5,15 @@ from asked import prompt
 from openai import OpenAI
 
 
-@pytest.fixture
-def client(fault_server):
-    with OpenAI(base_url=fault_server.base_url, api_key="any", max_retries=0, timeout=5) as client:
+@pytest.fixture(scope="session")
+def _client(_fault_server):
+    with OpenAI(base_url=_fault_server.base_url, api_key="any", max_retries=0, timeout=5) as client:
         yield client
+
+
+@pytest.fixture
+def client(fault_server, _client):
+    return _client
 
 
 @pytest.fixture

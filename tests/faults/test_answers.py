@@ -130,7 +130,7 @@ def test_the_same_request_gives_the_same_reply_in_every_process():
             text=True,
             check=True,
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }
     assert len(said) == 1
     assert "[1]" in said.pop()

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -73,8 +72,7 @@ def test_every_command_that_is_shown_runs(fault_server):
     assert '"paths":{' in done.stdout
 
 
-def test_the_python_that_is_shown_runs():
+def test_the_python_that_is_shown_runs(capsys):
     (shown,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=False, timeout=30)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "{'429': 1, '200': 1}\n"
+    exec(shown, {})
+    assert capsys.readouterr().out == "{'429': 1, '200': 1}\n"
