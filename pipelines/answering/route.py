@@ -41,8 +41,7 @@ class Route:
         embed: Callable[[Sequence[str]], Vectors],
     ):
         self._manifest = manifest
-        # asked now, so that a fallback without a price is told before anything is bought
-        self._hosted = tuple(model for model in models if model != LOCAL_MODEL and calls.usable(model))
+        self._hosted = tuple(model for model in models if model != LOCAL_MODEL)
         self._ends_local = LOCAL_MODEL in models
         self._calls = calls
         self._purse = purse

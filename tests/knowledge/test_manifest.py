@@ -62,7 +62,7 @@ def test_a_manifest_has_its_defaults(tmp_path):
             "'stream' is set by the assistant",
         ),
         ("policy: support", "policy: support\ngeneration: {options: {stop: [a]}}", "'generation.options.stop"),
-        ("policy: support", "policy: support\ngeneration: {options: {temperature: .nan}}", "finite number"),
+        ("policy: support", "policy: support\ngeneration: {options: {temperature: .nan}}", "temperature.str' is nan"),
         (
             "policy: support",
             "policy: support\ngeneration: {max_output_tokens: 0}",
@@ -72,6 +72,17 @@ def test_a_manifest_has_its_defaults(tmp_path):
         ("policy: support", "polcy: support", "key 'policy' is missing"),
         ("policy: support", "policy: support\nretrieval: {limits: 3}", "unknown key 'retrieval.limits'"),
         ("policy: support", "policy: support\nretrieval: {limit: 0}", "'retrieval.limit' is 0"),
+        ("policy: support", "policy: support\njudge: {name: correctness}", "key 'judge.route' is missing"),
+        (
+            "policy: support",
+            "policy: support\njudge: {name: correctness, route: []}",
+            "'judge.route' is []: Tuple should",
+        ),
+        (
+            "policy: support",
+            "policy: support\njudge: {name: j, route: [gpt-5]}",
+            "'judge.route.0' is 'gpt-5': String should",
+        ),
         ("assistant: desk", "assistant: Desk 1", "'assistant' is 'Desk 1'"),
         ("assistant: desk", "assistant: other", "assistant is 'other'. The file must have the same name"),
     ],
@@ -108,6 +119,12 @@ def test_options_go_to_the_model_as_they_are_written(tmp_path):
     assert type(generation.options["temperature"]) is int
 
 
+def test_a_manifest_may_name_its_judge(tmp_path):
+    manifest = _read(tmp_path, _GOOD + "judge: {name: correctness, route: [openai/gpt-5-mini, open/router/large]}\n")
+    assert manifest.judge
+    assert (manifest.judge.name, manifest.judge.route) == ("correctness", ("openai/gpt-5-mini", "open/router/large"))
+
+
 def test_an_unknown_assistant_is_told_which_there_are(tmp_path):
     (tmp_path / "hr.yaml").write_text(_GOOD.replace("desk", "hr"), encoding="utf-8")
     with pytest.raises(ContentError, match=r"assistant 'shop': no .*/shop\.yaml\. There are: desk, hr\."):
@@ -126,9 +143,14 @@ def test_the_digest_is_the_same_after_comments_order_and_quoting(tmp_path):
     assert first.prompt_digest == second.prompt_digest
 
 
+def test_the_digest_is_that_of_the_nights_before_there_were_judges(tmp_path):
+    assert _read(tmp_path).manifest_digest == "500bd61a7ec37325"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "same_prompt"),
     [
+        ("[customers]", "[customers]\njudge: {name: correctness, route: [openai/gpt-5-mini]}", True),
         ("passages. ", "passages alone. ", False),
         ("[customers]", "[customers, staff]", True),
         ("policy: support", "policy: strict", True),
