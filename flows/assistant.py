@@ -37,7 +37,9 @@ class Assistant(AbstractContextManager["Assistant"]):
         self._manifest = manifest
         self._policy = connections.policy(manifest)
         self._retriever = Retriever(collection, connections.embedder, limit=manifest.retrieval.limit)
-        self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=connections.embedder.embed)
+        self._route = Route(
+            manifest, models, calls=connections.calls, purse=purse, embed=connections.local_embedder.embed
+        )
 
     def __enter__(self) -> Self:
         self._retriever.__enter__()
