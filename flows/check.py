@@ -1,6 +1,7 @@
 """The flow `check`: is the candidate fresh and does it find what it should? If so, it serves."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 
 from prefect import flow
@@ -66,7 +67,8 @@ def check_retrieval(collection: str, version: int) -> RetrievalQuality:
     opened = connections.store.open(collection, version=version)
     queries = read_queries(connections.project.evals / "queries", collection)
     asked = [Asked(query.text, query.groups) for query in queries]
-    found = retrieve_many(asked, opened, connections.embedder, limit=DEPTH)
+    with closing(connections):
+        found = retrieve_many(asked, opened, connections.embedder, limit=DEPTH)
     ranked = {query.id: [hit.doc_id for hit in hits] for query, hits in zip(queries, found, strict=True)}
     return measure_retrieval(queries, ranked, set(opened.documents()))
 

@@ -85,6 +85,11 @@ class Connections:
             today=lambda: f"{datetime.now(self.settings.zone):%Y-%m-%d}",
         )
 
+    def close(self) -> None:
+        """Close the connections to models, where there are any."""
+        if "calls" in self.__dict__:
+            self.calls.close()
+
     def models(self, manifest: Manifest) -> tuple[str, ...]:
         """The entries of a manifest's route that can be asked here. Raises SettingsError when there is none."""
         return self._can_be_asked(manifest.route, f"assistant '{manifest.assistant}'")

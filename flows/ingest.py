@@ -1,6 +1,7 @@
 """The flow `ingest`: bring a collection up to date with its sources."""
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -105,7 +106,8 @@ def stage_documents(plan: Plan) -> Staged:
     wanted = [step.document for step in plan.steps if step.change in ("added", "changed") and step.reuse is None]
     outcomes = watch(parse_documents(wanted, settings.parsing, settings.splitting), "parse", len(wanted))
     collection = connections.store.create(plan.collection)
-    return stage_rows(plan, outcomes, collection, connections.store.schema, connections.embedder)
+    with closing(connections):
+        return stage_rows(plan, outcomes, collection, connections.store.schema, connections.embedder)
 
 
 @step

@@ -34,7 +34,8 @@ def search(question: str, collection: str, limit: int, groups: tuple[str, ...], 
     reader = check_groups(groups)
     connections = connect()
     serving = connections.serving(collection)
-    hits = retrieve(question, serving, connections.embedder, groups=reader, limit=limit)
+    with closing(connections):
+        hits = retrieve(question, serving, connections.embedder, groups=reader, limit=limit)
     content = {
         "collection": collection,
         "version": serving.version,

@@ -1,6 +1,8 @@
 """Retrieval: the same passages whether one asks or many ask at once, and to each only their own."""
 
 import asyncio
+import gc
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from knowledge.record import Document, Parsed, Passage, Recipe
 from knowledge.store import Store
 from pipelines.answering.retrieve import BATCH, Retriever, retrieve
+from pipelines.calling.loop import CallLoop
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 from pipelines.ingestion.embed import stage_rows
@@ -136,3 +139,19 @@ def test_a_closed_retriever_refuses_questions(collection):
         pass
     (refusal,) = asyncio.run(_ask(retriever, [(ASKED[0], ())]))
     assert "cannot schedule new futures after shutdown" in str(refusal)
+
+
+def test_a_run_that_ends_while_questions_wait_says_nothing_on_its_way(collection, caplog):
+    """Those who asked are gone, so nobody hears that their passages could not be fetched any more."""
+
+    async def give_up(retriever):
+        asked = [asyncio.create_task(retriever.retrieve(f"refund {number}", ())) for number in range(3 * BATCH)]
+        await asyncio.sleep(0)
+        for each in asked:
+            each.cancel()
+        await asyncio.wait(asked)
+
+    with closing(CallLoop()) as loop, Retriever(collection, EMBEDDER, limit=1) as retriever:
+        loop.run(give_up(retriever))
+    gc.collect()
+    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
