@@ -12,6 +12,7 @@ from flows.assistant import Assistant
 from flows.spans import SpanRecorder
 from knowledge.call import Account
 from knowledge.trace import Answer
+from pipelines.answering.retrieve import Asked
 from pipelines.batch import Calls, Result
 from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
 from pipelines.calling.structured import buy_structured
@@ -100,7 +101,7 @@ class Examiner:
             return Missing(suite, case.id, str(problem))
 
     async def _examine(self, suite: str, case: Case) -> Examined:
-        found = await self._assistant.answer(case.question, groups=case.groups, tracer=self._recorder.tracer)
+        found = await self._assistant.answer(Asked(case.question, case.groups), tracer=self._recorder.tracer)
         examined = Examined(suite, case, found, self._recorder.taken(found.trace_id))
         if self._bench is None or not needs_judge(case, found):
             return examined

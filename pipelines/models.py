@@ -51,6 +51,8 @@ class Endpoint:
             raise _connection_error(problem) from None
         except openai.APIError as problem:  # an error that a stream tells in its middle
             raise ModelError("server_error", _one_line(problem.message)) from None
+        except json.JSONDecodeError as problem:  # a stream whose pieces are no JSON
+            raise ModelError("malformed", f"the reply is not JSON ({_one_line(problem)})") from None
         except httpx2.TransportError as problem:  # a stream that breaks while it is read
             raise ModelError("reset", _one_line(problem) or "the stream broke off") from None
 
