@@ -80,7 +80,7 @@ def events_of_night(summary: dict[str, Any], alarms: AlarmSettings) -> list[Even
     if summary["cost_usd"] > alarms.cost_usd:
         spent = f"night {night} cost {summary['cost_usd']:.2f} USD"
         found.append(Event("over-budget", about, spent, f"The limit is {alarms.cost_usd:g} USD."))
-    missing = (summary["evaluate"] or {}).get("missing", [])
+    missing = (summary.get("evaluate") or {}).get("missing", [])
     if over := [each for each in missing if each["over_budget"]]:
         stopped = f"night {night} stopped asking: {len(over)} cases are over budget"
         named = ", ".join(f"{each['suite']}/{each['case']}" for each in over[:20])
