@@ -219,7 +219,7 @@ class Connections:
 
     def asked(self, collection: str, *, candidate: bool) -> "Collection":
         """The collection at the version an evaluation asks: what serves, or the newest. Raises CollectionError."""
-        return self.store.open(collection) if candidate else self.serving(collection)
+        return self._searchable(self.store.open(collection)) if candidate else self.serving(collection)
 
     def serving(self, collection: str) -> "Collection":
         """The collection at the version that serves. Raises CollectionError."""
@@ -230,7 +230,18 @@ class Connections:
                 f"collection '{collection}': version {latest.version} is a candidate, none serves yet. "
                 f"Run `plumbline check --collection {collection}`."
             )
-        return self.store.open(collection, version=version)
+        return self._searchable(self.store.open(collection, version=version))
+
+    def _searchable(self, opened: "Collection") -> "Collection":
+        """A question's vector finds nothing among those of another model."""
+        embedded = opened.embed_ids()
+        if embedded and self.embedder.embed_id not in embedded:
+            raise CollectionError(
+                f"collection '{opened.name}': version {opened.version} holds the vectors of another embedder than "
+                f"'{self.settings.embedding.model}'. Run `plumbline ingest --collection {opened.name}` and "
+                f"`plumbline check --collection {opened.name}`, or set `embedding` in params.yaml back."
+            )
+        return opened
 
 
 def connect() -> Connections:
