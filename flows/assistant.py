@@ -39,7 +39,8 @@ class Assistant:
         self._policy = connections.policy(manifest)
         self._collection = collection
         self._embedder = connections.embedder
-        self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=self._embedder.embed)
+        embed = connections.local_embedder.embed
+        self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=embed)
         self._passages: dict[Asked, list[Hit]] = {}
 
     def retrieve_ahead(self, asked: Sequence[Asked]) -> None:

@@ -56,11 +56,16 @@ class Connections:
         return Ledger(self.history)
 
     @cached_property
+    def local_embedder(self) -> WordLlamaEmbedder:
+        """The embedded one, which the embedded answering model uses also where passages are embedded by another."""
+        return WordLlamaEmbedder()
+
+    @cached_property
     def embedder(self) -> "Embedder":
         """The embedding model. Raises SettingsError."""
         settings = self.settings.embedding
         if settings.model == LOCAL_EMBEDDER:
-            return WordLlamaEmbedder()
+            return self.local_embedder
         from pipelines.hosted_embedder import HostedEmbedder
 
         self._can_be_asked([settings.model], "embedding")

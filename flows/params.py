@@ -219,14 +219,25 @@ def find_provider(name: str, settings: ProviderSettings) -> Provider | None:
     standard = name == "openai"
     base_url = settings.base_url or (os.environ.get("OPENAI_BASE_URL") or None if standard else None)
     variable = settings.api_key_variable or ("OPENAI_API_KEY" if standard else None)
-    key = os.environ.get(variable) if variable else None
-    if base_url and not re.match(r"https?://[^/]", base_url):
-        raise SettingsError(f"OPENAI_BASE_URL is {base_url!r}. Give an address such as http://127.0.0.1:8000/v1.")
+    key = (os.environ.get(variable) or "").strip() if variable else None
+    if key and not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise SettingsError(f"{variable} holds a character that no key has. Copy the key again.")
+    if base_url and not _is_address(base_url):
+        place = f"params.yaml: 'models.providers.{name}.base_url'" if settings.base_url else "OPENAI_BASE_URL"
+        raise SettingsError(f"{place} is {base_url!r}. Give an address such as http://127.0.0.1:8000/v1.")
     if not standard and not base_url:
         raise SettingsError(f"params.yaml: 'models.providers.{name}' has no 'base_url'. Add the address of its API.")
     if not (key or (base_url and not settings.api_key_variable)):
         return None
     return Provider(name, base_url, key or "none", settings.limit_field)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _find_notify() -> Notify:

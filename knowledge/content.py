@@ -10,9 +10,9 @@ from knowledge.errors import ContentError, PlumblineError
 
 
 class Content(BaseModel):
-    """A piece of written content: frozen, and refusing keys it does not know."""
+    """A piece of written content: frozen, refusing keys it does not know and numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 C = TypeVar("C", bound=BaseModel)

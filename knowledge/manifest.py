@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from knowledge.content import Content, read_content
 from knowledge.digest import digest
@@ -15,7 +15,7 @@ from knowledge.source import NAME
 LOCAL_MODEL = "local/extractive"
 MODEL = r"^[a-z0-9][a-z0-9_-]*/\S+$"  # provider/model, as the provider calls it
 
-Option = str | FiniteFloat | int | bool
+Option = str | float | int | bool
 
 
 class Prompt(Content):

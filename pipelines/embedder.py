@@ -49,3 +49,7 @@ class WordLlamaEmbedder:
         blank = ~np.isfinite(vectors).all(axis=1) | (np.linalg.norm(vectors, axis=1) < 0.5)
         vectors[blank] = np.full(DIMENSIONS, DIMENSIONS**-0.5, np.float32)
         return np.asarray(vectors)
+
+    def embed_questions(self, questions: Sequence[str]) -> Vectors:
+        """As `embed`."""
+        return self.embed(questions)

@@ -1,4 +1,4 @@
-"""An embedding model behind an endpoint: each text's vector is bought once, for good."""
+"""An embedding model behind an endpoint: each set of texts, and each question, is bought once, for good."""
 
 import asyncio
 import base64
@@ -40,7 +40,13 @@ class HostedEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape (len(texts), dimensions), float32, each row of length 1. Raises CallError."""
-        size = self._batch_texts
+        return self._embed(texts, self._batch_texts)
+
+    def embed_questions(self, questions: Sequence[str]) -> Vectors:
+        """As `embed`, a call for each: which questions come together is chance, so a set would be bought anew."""
+        return self._embed(questions, 1)
+
+    def _embed(self, texts: Sequence[str], size: int) -> Vectors:
         requests = [
             EmbeddingRequest(tuple(texts[start : start + size]), self._dimensions, self._shorten)
             for start in range(0, len(texts), size)
@@ -55,7 +61,12 @@ class HostedEmbedder:
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), np.float32)
 
     async def _buy(self, requests: Sequence[EmbeddingRequest]) -> list[Result]:
-        account = Account("embed", "")
-        return await asyncio.gather(
-            *(self._calls.buy(request, route=[self._model], account=account) for request in requests)
-        )
+        route, account = [self._model], Account("embed", "")
+        try:
+            async with asyncio.TaskGroup() as group:
+                buying = [
+                    group.create_task(self._calls.buy(request, route=route, account=account)) for request in requests
+                ]
+        except BaseExceptionGroup as problems:
+            raise problems.exceptions[0] from None
+        return [each.result() for each in buying]

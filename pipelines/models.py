@@ -39,6 +39,7 @@ class Endpoint:
 
     async def send(self, model: str, request: Request) -> Reply:
         """One attempt. Raises ModelError, whatever went wrong on the way."""
+        _ = self._client  # opened before the clock runs: certificates take a while to read
         try:
             async with asyncio.timeout(self._timeouts.total_seconds):
                 if isinstance(request, EmbeddingRequest):

@@ -1,4 +1,4 @@
-"""The door to models as tests open it: quick to give up, priced as the fault server prices, its ledger its own."""
+"""The door to models as tests open it: patient, priced as the fault server prices, its ledger its own."""
 
 import asyncio
 import shutil
@@ -24,12 +24,12 @@ TODAY = "2026-11-21"
 ACCOUNT = Account("answer", "support", TODAY, run=f"support {TODAY}", reader="ann", segment="gold")
 ROUTE = ("one/m-1", "one/m-2")
 PRICE = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.60}  # the fault server's own
-QUICK: Mapping[str, Any] = {
-    "timeouts": {"connect_seconds": 2, "first_token_seconds": 0.4, "total_seconds": 0.4},
+STEADY: Mapping[str, Any] = {
+    "timeouts": {"total_seconds": 30},
     "retries": {"attempts": 2, "max_wait_seconds": 0.02},
     "prices": dict.fromkeys((*ROUTE, "one/dear"), PRICE),
 }
-PATIENT: Mapping[str, Any] = {**QUICK, "timeouts": {"total_seconds": 30}}
+QUICK: Mapping[str, Any] = {**STEADY, "timeouts": {"first_token_seconds": 0.5, "total_seconds": 0.5}}  # for what hangs
 
 
 def ledger_in(folder: Path) -> Ledger:
@@ -62,7 +62,7 @@ def door(
     base_url: str,
     ledger: Path | Ledger,
     *,
-    settings: Mapping[str, Any] = QUICK,
+    settings: Mapping[str, Any] = STEADY,
     budgets: Mapping[str, Any] | None = None,
 ) -> Iterator[Calls]:
     """Calls of the provider `one`, closed at the end."""

@@ -27,7 +27,7 @@ def retrieve(
 
 def retrieve_many(asked: Sequence[Asked], collection: Collection, embedder: Embedder, *, limit: int) -> list[list[Hit]]:
     """For each question at most `limit` passages, best first: embedded together, searched together."""
-    vectors = embedder.embed([each.question for each in asked])
+    vectors = embedder.embed_questions([each.question for each in asked])
     questions = [Question(each.question, vector, each.groups) for each, vector in zip(asked, vectors, strict=True)]
     batches = (questions[start : start + BATCH] for start in range(0, len(questions), BATCH))
     return [hits for batch in batches for hits in collection.search_many(batch, limit=limit)]

@@ -53,7 +53,7 @@ def _read(result: Result, request: ChatRequest) -> tuple[dict[str, Any] | None, 
         raise ValueError("the request has no schema")
     try:
         content = json.loads(result.payload["text"])
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         return None, f"it is not JSON ({problem})"
     broken = best_match(_validator(json.dumps(dict(request.schema.schema))).iter_errors(content))
     return (None, f"{broken.json_path}: {broken.message}"[:300]) if broken else (content, "")

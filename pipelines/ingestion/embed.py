@@ -28,6 +28,9 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape (len(texts), dimensions), float32."""
 
+    def embed_questions(self, questions: Sequence[str]) -> Vectors:
+        """The same, for questions that come together by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:

@@ -47,7 +47,7 @@ def test_a_version_may_serve_unless_enough_queries_find_it_under_a_floor(quality
         ("floors: {support: {recall@5: 1.01}}", "support: the floor of recall@5 is 1.01; it must be between 0 and 1"),
         ("floors: {support: {recall@5: 70}}", "support: the floor of recall@5 is 70.0; it must be between 0 and 1"),
         ("floors: {support: {recall@5: -0.1}}", "support: the floor of recall@5 is -0.1"),
-        ("floors: {support: {recall@5: .nan}}", "support: the floor of recall@5 is nan"),
+        ("floors: {support: {recall@5: .nan}}", "'floors.support.recall@5' is nan"),
         ("floors: {support: {recall@5: high}}", "'floors.support.recall@5' is 'high'"),
         ("floors: {support: 0.7}", "'floors.support' is 0.7"),
         ("min_queries: 0", "'min_queries' is 0"),

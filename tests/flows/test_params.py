@@ -192,3 +192,118 @@ def test_the_recipe_changes_with_what_shapes_a_passage_alone(change, same):
 )
 def test_an_address_is_parted_from_its_login(uri, bare, login):
     assert split_login(uri) == (bare, login)
+
+
+# --- where hosted models are
+
+
+@pytest.fixture
+def providers(clean, tmp_path):
+    """The endpoints of a project, by name, with what is written under models.providers and in the environment."""
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OWN_KEY"):
+        clean.delenv(name, raising=False)
+
+    def find(written="{}", **environment):
+        (tmp_path / "params.yaml").write_text(f"models: {{providers: {written}}}\n")
+        for name, value in environment.items():
+            clean.setenv(name, value)
+        return {each.name: (each.base_url, each.api_key) for each in find_project().providers}
+
+    return find
+
+
+HERE = "http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("written", "environment", "found"),
+    [
+        ("{}", {}, {}),
+        ("{}", {"OPENAI_API_KEY": ""}, {}),
+        ("{}", {"OPENAI_API_KEY": "k"}, {"openai": (None, "k")}),
+        ("{}", {"OPENAI_API_KEY": " k\n"}, {"openai": (None, "k")}),  # as a file of secrets gives it
+        ("{}", {"OPENAI_BASE_URL": HERE}, {"openai": (HERE, "none")}),
+        ("{}", {"OPENAI_BASE_URL": HERE, "OPENAI_API_KEY": "k"}, {"openai": (HERE, "k")}),
+        (
+            f"{{openai: {{base_url: '{HERE}'}}}}",
+            {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"},
+            {"openai": (HERE, "none")},
+        ),
+        ("{openai: {concurrency: 4}}", {"OPENAI_API_KEY": "k"}, {"openai": (None, "k")}),
+        (f"{{own: {{base_url: '{HERE}'}}}}", {}, {"own": (HERE, "none")}),
+        (f"{{own: {{base_url: '{HERE}'}}}}", {"OPENAI_API_KEY": "k"}, {"openai": (None, "k"), "own": (HERE, "none")}),
+        (f"{{own: {{base_url: '{HERE}', api_key_variable: OWN_KEY}}}}", {"OWN_KEY": "o"}, {"own": (HERE, "o")}),
+        (f"{{own: {{base_url: '{HERE}', api_key_variable: OWN_KEY}}}}", {}, {}),  # its key is not here
+    ],
+)
+def test_an_endpoint_is_found_by_its_address_or_its_key(providers, written, environment, found):
+    assert providers(written, **environment) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "environment", "named"),
+    [
+        ("{own: {}}", {}, "'models.providers.own' has no 'base_url'"),
+        ("{own: {base_url: 'ftp://127.0.0.1'}}", {}, "'models.providers.own.base_url' is 'ftp://127.0.0.1'"),
+        ("{own: {base_url: 'http:///v1'}}", {}, "'models.providers.own.base_url' is 'http:///v1'"),
+        (
+            "{own: {base_url: 'http://127.0.0.1:80x/v1'}}",
+            {},
+            "'models.providers.own.base_url' is 'http://127.0.0.1:80x",
+        ),
+        ("{own: {base_url: 'http://127.0.0.1:99999'}}", {}, "'models.providers.own.base_url' is"),
+        ("{own: {base_url: 'http://[::1/v1'}}", {}, "'models.providers.own.base_url' is"),
+        ("{local: {base_url: 'http://127.0.0.1'}}", {}, "'local' cannot name a provider"),
+        ("{Own: {base_url: 'http://127.0.0.1'}}", {}, "'Own' cannot name a provider"),
+        ("{own: {base_url: 'http://127.0.0.1', concurrency: 0}}", {}, "a number from 1 to 10000, or 'adaptive'"),
+        ("{own: {base_url: 'http://127.0.0.1', concurrency: fast}}", {}, "models.providers.own.concurrency"),
+        (
+            "{own: {base_url: 'http://127.0.0.1', requests_per_minute: 0}}",
+            {},
+            "models.providers.own.requests_per_minute",
+        ),
+        ("{}", {"OPENAI_BASE_URL": "127.0.0.1:8000"}, "OPENAI_BASE_URL is '127.0.0.1:8000'. Give an address such as"),
+        ("{}", {"OPENAI_BASE_URL": "http://"}, "OPENAI_BASE_URL is 'http://'"),
+        ("{}", {"OPENAI_API_KEY": "kéy"}, "OPENAI_API_KEY holds a character that no key has"),
+        ("{}", {"OPENAI_API_KEY": "k\nHost: x"}, "OPENAI_API_KEY holds a character that no key has"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_used_is_named(providers, written, environment, named):
+    with pytest.raises(SettingsError) as caught:
+        providers(written, **environment)
+    assert named in str(caught.value)
+    assert "k\u00e9y" not in str(caught.value)
+
+
+def test_a_key_is_never_shown(providers):
+    providers(OPENAI_API_KEY="hush-hush")
+    assert "hush" not in repr(find_project().providers)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("embedding: {model: local/other}", "'local/other' with 256 dimensions is not embedded here"),
+        ("embedding: {dimensions: 512}", "'local/wordllama' with 512 dimensions is not embedded here"),
+        ("embedding: {model: text-embedding-3-small}", "embedding.model"),
+        ("embedding: {model: openai/e, batch_texts: 0}", "embedding.batch_texts"),
+        ("budgets: {run: {usd: 5}}", "unknown key 'budgets.run.usd'"),
+        ("budgets: {run: {cost_usd: -1}}", "'budgets.run.cost_usd' is -1"),
+        ("budgets: {run: {cost_usd: .nan}}", "'budgets.run.cost_usd' is nan"),
+        ("models: {timeouts: {total_seconds: 0}}", "'models.timeouts.total_seconds' is 0"),
+        ("models: {timeouts: {total_seconds: .inf}}", "'models.timeouts.total_seconds' is inf"),
+        ("models: {retries: {attempts: 0}}", "'models.retries.attempts' is 0"),
+        ("models: {prices: {a/b: {input_usd_per_million: -1}}}", "models.prices.a/b.input_usd_per_million"),
+        ("models: {prices: {a/b: {input_usd_per_million: .nan}}}", "models.prices.a/b.input_usd_per_million"),
+        ("models: {prices: {a/b: {}}}", "key 'models.prices.a/b.input_usd_per_million' is missing"),
+    ],
+)
+def test_a_wrong_setting_of_calls_is_refused_by_name(tmp_path, text, named):
+    with pytest.raises(SettingsError) as caught:
+        _ = _project(tmp_path, text).settings
+    assert named in str(caught.value)
+
+
+def test_a_hosted_embedding_model_may_have_any_width(tmp_path):
+    text = "embedding: {model: openai/text-embedding-3-small, dimensions: 1536}"
+    assert _project(tmp_path, text).settings.embedding.dimensions == 1536

@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from door import PATIENT, buy, chat, door
+from door import buy, chat, door
 
 base_url, folder, how_many = sys.argv[1:]
-with door(base_url, Path(folder), settings=PATIENT) as calls:
+with door(base_url, Path(folder)) as calls:
     print("ready", flush=True)
     sys.stdin.readline()
     results = buy(calls, *(chat(f"Question {number}") for number in range(int(how_many))))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from door import ACCOUNT, PATIENT, QUICK, ROUTE, TODAY, buy, chat, database_in, door, ledger_in, rows, statuses
+from door import ACCOUNT, QUICK, ROUTE, STEADY, TODAY, buy, chat, database_in, door, ledger_in, rows, statuses
 from sqlalchemy import event
 
 from knowledge.call import Account
@@ -51,7 +51,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 )
 def test_where_one_model_fails_the_next_answers_and_the_result_says_why(fault_server, tmp_path, fault, kind, attempts):
     fault_server.set(faults=[{**fault, "model": "m-1"}])
-    with door(fault_server.base_url, tmp_path) as calls:
+    with door(fault_server.base_url, tmp_path, settings=QUICK if kind == "timeout" else STEADY) as calls:
         (result,) = buy(calls, chat(), route=ROUTE)
     assert (result.model, result.model_served, result.reused) == ("one/m-2", "m-2", False)
     assert [(each.model, each.kind) for each in result.passed_over] == [("one/m-1", kind)]
@@ -70,16 +70,16 @@ def test_a_model_that_recovers_is_not_passed_over(fault_server, tmp_path):
 
 def test_where_no_model_answers_the_error_names_each(fault_server, tmp_path):
     fault_server.set(faults=[{"kind": "server_error", "model": "m-1"}, {"kind": "hang", "model": "m-2"}])
-    with door(fault_server.base_url, tmp_path) as calls:
+    with door(fault_server.base_url, tmp_path, settings=QUICK) as calls:
         (problem,) = buy(calls, chat(), route=ROUTE)
     assert type(problem) is CallError
     assert "one/m-1: server_error (HTTP 500" in str(problem)
-    assert "one/m-2: timeout (no reply within 0.4 s)" in str(problem)
+    assert "one/m-2: timeout (no reply within 0.5 s)" in str(problem)
 
 
 def test_a_model_whose_circuit_is_open_is_not_asked(fault_server, tmp_path):
     fault_server.set(faults=[{"kind": "server_error", "model": "m-1"}])
-    settings = {**QUICK, "circuit": {"failures": 2, "cool_down_seconds": 60}}
+    settings = {**STEADY, "circuit": {"failures": 2, "cool_down_seconds": 60}}
     with door(fault_server.base_url, tmp_path, settings=settings) as calls:
         kinds = [buy(calls, chat(f"{number}"), route=ROUTE)[0].passed_over[0].kind for number in range(3)]
     assert kinds == ["server_error", "circuit_open", "circuit_open"]
@@ -88,7 +88,7 @@ def test_a_model_whose_circuit_is_open_is_not_asked(fault_server, tmp_path):
 
 def test_after_the_cool_down_one_call_tries_while_the_others_wait(fault_server, tmp_path):
     fault_server.set(faults=[{"kind": "server_error"}])
-    settings = {**QUICK, "circuit": {"failures": 2, "cool_down_seconds": 0.3, "probes": 1}}
+    settings = {**STEADY, "circuit": {"failures": 2, "cool_down_seconds": 0.3, "probes": 1}}
     with door(fault_server.base_url, tmp_path, settings=settings) as calls:
         assert isinstance(buy(calls, chat())[0], CallError)
         problems = buy(calls, *(chat(f"{number}") for number in range(12)))
@@ -97,7 +97,7 @@ def test_after_the_cool_down_one_call_tries_while_the_others_wait(fault_server, 
 
 
 def test_what_the_ledger_has_is_read_also_while_the_circuit_is_open(fault_server, tmp_path):
-    settings = {**QUICK, "circuit": {"failures": 1, "probes": 0}}
+    settings = {**STEADY, "circuit": {"failures": 1, "probes": 0}}
     with door(fault_server.base_url, tmp_path) as calls:
         buy(calls, chat("known"))
     fault_server.set(faults=[{"kind": "server_error"}])
@@ -118,7 +118,7 @@ def test_equal_requests_at_the_same_time_are_bought_once(fault_server, tmp_path)
 
 def test_one_who_waits_for_anothers_reply_buys_it_when_that_fails(fault_server, tmp_path):
     fault_server.set(latency_seconds=0.1, faults=[{"kind": "server_error", "first": 1}])
-    settings = {**QUICK, "retries": {"attempts": 1}}
+    settings = {**STEADY, "retries": {"attempts": 1}}
     with door(fault_server.base_url, tmp_path, settings=settings) as calls:
         results = buy(calls, chat(), chat())
     assert sorted(isinstance(each, CallError) for each in results) == [False, True]
@@ -129,7 +129,7 @@ def test_a_second_door_on_the_same_ledger_reads(fault_server, tmp_path):
     requests = [chat(f"{number}") for number in range(5)]
     with door(fault_server.base_url, tmp_path) as calls:
         before = buy(calls, *requests)
-    slow = {**QUICK, "providers": {"one": {"requests_per_minute": 1, "tokens_per_minute": 1}}}  # reading takes no turn
+    slow = {**STEADY, "providers": {"one": {"requests_per_minute": 1, "tokens_per_minute": 1}}}  # reading takes no turn
     with door(fault_server.base_url, tmp_path, settings=slow) as calls:
         after = buy(calls, *requests)
         assert (calls.tally.paid, calls.tally.reused, calls.tally.cost_usd) == (0, 5, 0.0)
@@ -160,7 +160,7 @@ def test_two_processes_buy_each_reply_once(fault_server, tmp_path):
     command = [sys.executable, str(Path(__file__).with_name("buyer.py")), fault_server.base_url, str(tmp_path), "40"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with (
-        door(fault_server.base_url, tmp_path, settings=PATIENT) as calls,
+        door(fault_server.base_url, tmp_path) as calls,
         subprocess.Popen(command, **pipes, env={**os.environ, "PYTHONPATH": path}) as other,
     ):
         assert other.stdout.readline() == "ready\n"
@@ -193,7 +193,7 @@ def test_no_more_items_are_under_way_than_twice_the_calls_that_may_be(fault_serv
         await asyncio.sleep(0.01)
         now[0] -= 1
 
-    settings = {**QUICK, "providers": {"one": {"concurrency": 3}}}
+    settings = {**STEADY, "providers": {"one": {"concurrency": 3}}}
     with door(fault_server.base_url, tmp_path, settings=settings) as calls:
         assert len(list(calls.each(range(50), count))) == 50
     assert most == [6]
@@ -202,7 +202,7 @@ def test_no_more_items_are_under_way_than_twice_the_calls_that_may_be(fault_serv
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_fixed_number_of_calls_is_what_the_server_sees(fault_server, tmp_path, concurrency):
     fault_server.set(latency_seconds=0.02)
-    settings = {**PATIENT, "providers": {"one": {"concurrency": concurrency}}}
+    settings = {**STEADY, "providers": {"one": {"concurrency": concurrency}}}
     with door(fault_server.base_url, tmp_path, settings=settings) as calls:
         buy(calls, *(chat(f"{number}") for number in range(12)))
     assert fault_server.calls().in_flight_most == concurrency
@@ -227,7 +227,7 @@ def test_an_error_ends_a_run_and_what_is_under_way(fault_server, tmp_path):
         finally:
             ended.append(number)
 
-    with door(fault_server.base_url, tmp_path, settings=PATIENT) as calls:
+    with door(fault_server.base_url, tmp_path) as calls:
         with pytest.raises(LookupError, match="five"):
             list(calls.each(range(9), lambda number: ask(calls, number)))
         assert sorted(ended) == [0, 1, 2, 3, 4, 6, 7, 8]
@@ -236,7 +236,7 @@ def test_an_error_ends_a_run_and_what_is_under_way(fault_server, tmp_path):
 
 def test_a_run_that_is_left_early_leaves_nothing_under_way(fault_server, tmp_path):
     fault_server.set(latency_seconds=0.05, faults=[{"kind": "hang", "every": 2}])
-    with door(fault_server.base_url, tmp_path, settings=PATIENT) as calls:
+    with door(fault_server.base_url, tmp_path) as calls:
         for result in calls.each(range(8), lambda number: _asked(calls, number)):
             assert result.payload
             break
@@ -256,7 +256,7 @@ def test_ctrl_c_ends_what_is_under_way(fault_server, tmp_path, how):
         os.kill(os.getpid(), signal.SIGINT)
 
     pressed = threading.Thread(target=press)
-    with door(fault_server.base_url, tmp_path, settings=PATIENT) as calls:
+    with door(fault_server.base_url, tmp_path) as calls:
         pressed.start()
         with pytest.raises(KeyboardInterrupt):
             list(calls.each(range(3), lambda number: _asked(calls, number))) if how == "each" else buy(calls, chat())
@@ -334,12 +334,12 @@ def test_a_ledger_without_room_ends_the_run_and_with_room_it_goes_on(fault_serve
         answered.append(await _asked(calls, number))
 
     told = pytest.raises(StateError, match=r"ledger: what is bought cannot be written down .*full")
-    with door(fault_server.base_url, Ledger(database), settings=PATIENT) as calls, told:
+    with door(fault_server.base_url, Ledger(database)) as calls, told:
         list(calls.each(range(300), lambda number: ask(calls, number)))
     database.engine.dispose()
     assert 0 < len(answered) < 300
     assert fault_server.calls().received <= len(rows(tmp_path))  # none was sent that is not written down
-    with door(fault_server.base_url, tmp_path, settings=PATIENT) as calls:
+    with door(fault_server.base_url, tmp_path) as calls:
         assert len(list(calls.each(range(10), lambda number: _asked(calls, number)))) == 10
 
 
