@@ -1,4 +1,4 @@
-"""Models behind OpenAI-compatible endpoints: one attempt of one call. The only module that knows openai."""
+"""Models behind OpenAI-compatible endpoints: one attempt of one call. With batch_api.py, all that knows openai."""
 
 import asyncio
 import base64
@@ -45,14 +45,8 @@ class Endpoint:
                 return await (self._stream if request.stream else self._chat)(model, request)
         except TimeoutError:
             raise ModelError("timeout", f"no reply within {self._timeouts.total_seconds:g} s") from None
-        except openai.APIStatusError as problem:
-            raise _status_error(problem) from None
-        except openai.APIConnectionError as problem:
-            raise _connection_error(problem) from None
-        except openai.APIError as problem:  # an error that a stream tells in its middle
-            raise ModelError("server_error", _one_line(problem.message)) from None
-        except httpx2.TransportError as problem:  # a stream that breaks while it is read
-            raise ModelError("reset", _one_line(problem) or "the stream broke off") from None
+        except (openai.APIError, httpx2.TransportError) as problem:
+            raise model_error(problem) from None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -62,12 +56,12 @@ class Endpoint:
     async def _chat(self, model: str, request: ChatRequest) -> Reply:
         started = time.perf_counter()
         # as text: the client's own parsing takes as long as all the rest of a call
-        text = await self._client.post("/chat/completions", cast_to=str, body=self._body(model, request))
+        text = await self._client.post("/chat/completions", cast_to=str, body=chat_body(model, request, self.provider))
         return read_completion(text, model=model, latency_ms=_since(started))
 
     async def _stream(self, model: str, request: ChatRequest) -> Reply:
         started = time.perf_counter()
-        body = {**self._body(model, request), "stream": True, "stream_options": {"include_usage": True}}
+        body = {**chat_body(model, request, self.provider), "stream": True, "stream_options": {"include_usage": True}}
         first_token_ms: float | None = None
         pieces: list[str] = []
         told: dict[str, Any] = {}
@@ -105,27 +99,40 @@ class Endpoint:
         text = await self._client.post("/embeddings", cast_to=str, body=body)
         return read_embeddings(text, request, model=model, latency_ms=_since(started))
 
-    def _body(self, model: str, request: ChatRequest) -> dict[str, Any]:
-        body = {
-            "model": model,
-            "messages": [dict(each) for each in request.messages],
-            self.provider.limit_field: request.max_output_tokens,
-            **request.options,
-        }
-        if request.schema:
-            schema = {"name": request.schema.name, "strict": True, "schema": dict(request.schema.schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
+
+def chat_body(model: str, request: ChatRequest, provider: Provider) -> dict[str, Any]:
+    """A chat request as the API takes it, without how it travels."""
+    body = {
+        "model": model,
+        "messages": [dict(each) for each in request.messages],
+        provider.limit_field: request.max_output_tokens,
+        **request.options,
+    }
+    if request.schema:
+        schema = {"name": request.schema.name, "strict": True, "schema": dict(request.schema.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def model_error(problem: openai.APIError | httpx2.TransportError) -> ModelError:
+    """What an error of the client means."""
+    if isinstance(problem, openai.APIStatusError):
+        return _status_error(problem)
+    if isinstance(problem, openai.APIConnectionError):
+        return _connection_error(problem)
+    if isinstance(problem, openai.APIError):  # an error that a stream tells in its middle
+        return ModelError("server_error", _one_line(problem.message))
+    return ModelError("reset", _one_line(problem) or "the stream broke off")  # it breaks while it is read
 
 
 def read_completion(text: str, *, model: str, latency_ms: float) -> Reply:
     """The reply in a chat completion's JSON. Raises ModelError."""
-    return _completion(_json_object(text), model, latency_ms, None)
+    return _completion(json_object(text), model, latency_ms, None)
 
 
 def read_embeddings(text: str, request: EmbeddingRequest, *, model: str, latency_ms: float) -> Reply:
     """The vectors in an embedding's JSON, each as base64 of float32; some endpoints give numbers. Raises ModelError."""
-    content = _json_object(text)
+    content = json_object(text)
     usage = content.get("usage") or {}
     try:
         rows = sorted(content["data"], key=lambda row: row["index"])
@@ -171,7 +178,8 @@ def _completion(content: dict[str, Any], model: str, latency_ms: float, first_to
     return reply
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The object in a reply. Raises ModelError."""
     try:
         content = json.loads(text)
     except ValueError as problem:
