@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from evals.case import read_suite
 from evals.gate import read_gates
 from evals.graders import GRADER_VERSIONS
+from evals.graders.judge import JudgePrompt, read_judge
 from evals.retrieval import read_queries
 from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
 from flows.state import make_folder
@@ -21,6 +23,7 @@ from knowledge.manifest import LOCAL_MODEL, Manifest, read_manifest, read_manife
 from knowledge.policy import Policy, read_policy
 from knowledge.record import Recipe
 from knowledge.source import NAME, Source, read_sources
+from pipelines.calling.prices import Prices
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.sync import find_folder
 
@@ -60,11 +63,7 @@ class Connections:
             return WordLlamaEmbedder()
         from pipelines.hosted_embedder import HostedEmbedder
 
-        if not self.calls.usable(settings.model):
-            raise SettingsError(
-                f"embedding model '{settings.model}': no endpoint for it. Set OPENAI_API_KEY or OPENAI_BASE_URL, or "
-                "give its provider an address under models.providers in params.yaml."
-            )
+        self._can_be_asked([settings.model], "embedding")
         shape = settings.model_dump(include={"dimensions", "shorten", "batch_texts"})
         return HostedEmbedder(self.calls, settings.model, **shape)
 
@@ -83,15 +82,33 @@ class Connections:
 
     def models(self, manifest: Manifest) -> tuple[str, ...]:
         """The entries of a manifest's route that can be asked here. Raises SettingsError when there is none."""
-        names = {each.name for each in self.project.providers} | {"local"}
-        found = tuple(model for model in manifest.route if model.partition("/")[0] in names)
+        return self._can_be_asked(manifest.route, f"assistant '{manifest.assistant}'")
+
+    def judge_models(self, manifest: Manifest) -> tuple[str, ...]:
+        """The models its judge can be asked through; none without a judge. Raises SettingsError as `models` does."""
+        route = manifest.judge.route if manifest.judge else ()
+        return self._can_be_asked(route, f"the judge of assistant '{manifest.assistant}'") if route else ()
+
+    def _can_be_asked(self, route: Sequence[str], whose: str) -> tuple[str, ...]:
+        found = self._with_endpoint(route)
+        for model in found:
+            if model != LOCAL_MODEL:
+                Prices(self.settings.models.prices).check(model)
         if not found:
             raise SettingsError(
-                f"assistant '{manifest.assistant}': no model of its route ({', '.join(manifest.route)}) can be asked. "
-                "Set OPENAI_API_KEY or OPENAI_BASE_URL, give the provider an address under models.providers in "
-                f"params.yaml, or end the route with {LOCAL_MODEL}."
+                f"{whose}: no model of its route ({', '.join(route)}) can be asked. "
+                "Set OPENAI_API_KEY or OPENAI_BASE_URL, or give its provider an address under models.providers in "
+                f"params.yaml; the route of an assistant may also end with {LOCAL_MODEL}."
             )
         return found
+
+    def _with_endpoint(self, route: Sequence[str]) -> tuple[str, ...]:
+        names = {each.name for each in self.project.providers} | {"local"}
+        return tuple(model for model in route if model.partition("/")[0] in names)
+
+    def _models_in_force(self, manifest: Manifest) -> str:
+        judge = manifest.judge.route if manifest.judge else ()
+        return digest([self._with_endpoint(manifest.route), self._with_endpoint(judge)])
 
     @cached_property
     def store(self) -> "Store":
@@ -112,6 +129,10 @@ class Connections:
     def policy(self, manifest: Manifest) -> Policy:
         """The policy an assistant names. Raises ContentError."""
         return read_policy(self.project.knowledge / "policies", manifest.policy)
+
+    def judge(self, manifest: Manifest) -> JudgePrompt | None:
+        """The judge an assistant names; None when it names none. Raises ContentError."""
+        return read_judge(self.project.evals / "judges", manifest.judge.name) if manifest.judge else None
 
     def sources(self, collection: str, *, given: str | None = None) -> list[Source]:
         """The sources of a collection: those written as YAML, and one given on the command line, now or before.
@@ -150,25 +171,36 @@ class Connections:
         read_gates(written / "gates.yaml")
         for manifest in read_manifests(self.project.knowledge / "manifests").values():
             self.policy(manifest)
+            self.judge(manifest)
             read_queries(written / "queries", manifest.collection)
             for name in manifest.suites:
                 read_suite(written / "suites", name)
 
     def release(self, manifest: Manifest) -> str:
-        """Fingerprint of all that is ours in an answer: manifest, models that can be asked, policy, recipe, graders."""
+        """Fingerprint of all that is ours in a graded answer: manifest, models that can be asked, policy, recipe,
+        graders, judge."""
         policy = self.policy(manifest).model_dump(mode="json")
-        models = self.models(manifest)
-        return digest([manifest.manifest_digest, models, policy, self.recipe.recipe_id, GRADER_VERSIONS])
+        judge = self.judge(manifest)
+        parts = [
+            manifest.manifest_digest,
+            self._models_in_force(manifest),
+            policy,
+            self.recipe.recipe_id,
+            GRADER_VERSIONS,
+        ]
+        return digest([*parts, judge.judge_digest] if judge else parts)
 
     def release_parts(self, manifest: Manifest) -> dict[str, str]:
         """The parts of a release, each with a digest of its own; `manifest` stands for all of it but the prompt."""
+        judge = self.judge(manifest)
         return {
-            "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"})),
+            "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"}, exclude_none=True)),
             "prompt": manifest.prompt_digest,
-            "models": digest(self.models(manifest)),
+            "models": self._models_in_force(manifest),
             "policy": digest(self.policy(manifest).model_dump(mode="json")),
             "recipe": self.recipe.recipe_id,
             "graders": digest(GRADER_VERSIONS),
+            **({"judge": judge.judge_digest} if judge else {}),
         }
 
     def holders(self, collection: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from prefect import flow
@@ -14,7 +14,7 @@ from evals.compare import Comparison, Result, compare, pass_rates
 from flows.announce import announce_evaluate
 from flows.assistant import Assistant
 from flows.connect import Connections, connect
-from flows.exam import Exam, Examiner, Missing, result_row
+from flows.exam import Bench, Exam, Examiner, Missing, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
@@ -88,16 +88,17 @@ def answer_cases(exam: Exam) -> Asked:
     done = {_key(row) for row in connections.history.results(exam.assistant, exam.night)}
     cases = [(suite.suite, case) for suite in exam.suites for case in suite.cases]
     wanted = [(suite, case) for suite, case in cases if _wanted(exam, suite, case) not in done]
-    purse = Purse(
-        Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}"),
-        connections.settings.models.retries.attempts,
-    )
+    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
+    purse = Purse(account, connections.settings.models.retries.attempts)
+    judge = connections.judge(manifest)
     collection = connections.store.open(manifest.collection, version=exam.collection_version)
     missing: list[Missing] = []
     rows: list[dict[str, Any]] = []
     calls = connections.calls
+    models = connections.judge_models(manifest)
+    bench = Bench(judge, models, calls, replace(account, purpose="judge")) if judge else None
     with closing(calls), Assistant(connections, manifest, collection, purse, evaluated=True) as assistant:
-        examined = calls.each(wanted, Examiner(assistant).examine)
+        examined = calls.each(wanted, Examiner(assistant, bench).examine)
         for each in watch(examined, "evaluate", len(wanted), beside=lambda: f"{calls.tally.cost_usd:.4f} USD"):
             if isinstance(each, Missing):
                 missing.append(each)

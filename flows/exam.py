@@ -1,15 +1,22 @@
 """An exam: which cases are put to which version of an assistant, and what each of them came to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from evals.case import Case, Suite
 from evals.graders import grade, passed
+from evals.graders.judge import JudgePrompt, judge_prompt, judged, needs_judge, reply_schema
+from evals.graders.score import Score
 from flows.assistant import Assistant
 from flows.spans import SpanRecorder
+from knowledge.call import Account
 from knowledge.trace import Answer
-from pipelines.calling.request import BudgetError, CallError
+from pipelines.batch import Calls, Result
+from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
+from pipelines.calling.structured import buy_structured
+
+JUDGE_TOKENS = 400  # a verdict with a reason of a few sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +42,47 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One case with its answer and the answer's trace."""
+    """One case with its answer, the answer's trace and what the judge said, if there is one."""
 
     suite: str
     case: Case
     answer: Answer
     spans: list[dict[str, Any]]
+    judgement: Score | None = None
+    judge_cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A judge with the models it is asked through, and on whose account."""
+
+    prompt: JudgePrompt
+    models: tuple[str, ...]
+    calls: Calls
+    account: Account
+
+    async def judge(self, case: Case, answer: Answer) -> tuple[Score, float]:
+        """What it says of an answer, and what that cost in USD. Raises CallError when nobody says anything."""
+        system, user = judge_prompt(self.prompt, case, answer)
+        messages = ({"role": "system", "content": system}, {"role": "user", "content": user})
+        request = ChatRequest(messages, JUDGE_TOKENS, Schema("judgement", reply_schema()))
+
+        async def buy(wanted: ChatRequest) -> Result:
+            return await self.calls.buy(wanted, route=self.models, account=self.account)
+
+        said = await buy_structured(request, buy)
+        return judged(self.prompt, said.content), said.cost_usd
 
 
 class Examiner:
-    """Puts cases to an assistant. Once a budget is used up, the cases left are not asked any more."""
+    """Puts cases to an assistant, and its answers to the judge, if there is one.
 
-    def __init__(self, assistant: Assistant):
+    Once a budget is used up, the cases left are not asked any more.
+    """
+
+    def __init__(self, assistant: Assistant, bench: Bench | None):
         self._assistant = assistant
+        self._bench = bench
         self._recorder = SpanRecorder()
         self._over_budget: str | None = None
 
@@ -57,19 +92,26 @@ class Examiner:
         if self._over_budget:
             return Missing(suite, case.id, self._over_budget, over_budget=True)
         try:
-            found = await self._assistant.answer(case.question, groups=case.groups, tracer=self._recorder.tracer)
+            return await self._examine(suite, case)
         except BudgetError as problem:
             self._over_budget = str(problem)
             return Missing(suite, case.id, str(problem), over_budget=True)
         except CallError as problem:
             return Missing(suite, case.id, str(problem))
-        return Examined(suite, case, found, self._recorder.taken(found.trace_id))
+
+    async def _examine(self, suite: str, case: Case) -> Examined:
+        found = await self._assistant.answer(case.question, groups=case.groups, tracer=self._recorder.tracer)
+        examined = Examined(suite, case, found, self._recorder.taken(found.trace_id))
+        if self._bench is None or not needs_judge(case, found):
+            return examined
+        judgement, cost_usd = await self._bench.judge(case, found)
+        return replace(examined, judgement=judgement, judge_cost_usd=cost_usd)
 
 
 def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:
     """What is recorded of a case: its answer, its scores and its trace."""
     case, found = examined.case, examined.answer
-    scores = grade(case, found)
+    scores = [*grade(case, found), *([examined.judgement] if examined.judgement else [])]
     return {
         "assistant": exam.assistant,
         "night": exam.night,
@@ -84,7 +126,7 @@ def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:
         "scores": [score.as_row() for score in scores],
         "passed": passed(scores),
         "latency_ms": found.latency_ms,
-        "cost_usd": found.cost_usd,
+        "cost_usd": found.cost_usd + examined.judge_cost_usd,
         "recorded_at": datetime.now(UTC),
         "spans": examined.spans,
     }

@@ -107,7 +107,7 @@ def forget_texts() -> None:
     connections = connect()
     days = connections.settings.ledger.raw_text_days
     if forgotten := connections.ledger.forget_texts(datetime.now(UTC) - timedelta(days=days)):
-        say(f"ledger: the texts of {forgotten} calls are older than {days} days and are forgotten")
+        say(f"ledger: texts are kept for {days} days; forgotten now: {forgotten}")
 
 
 def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult | None:

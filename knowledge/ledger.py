@@ -19,7 +19,10 @@ _LOCK_NUMBER = 7_266_283  # any number that no other program takes in this datab
 
 
 class Ledger:
-    """The paid calls in a state database. owner: the process that is buying; this one if left out."""
+    """The paid calls in a state database.
+
+    owner: the process that is buying, as `host/pid/start`; this one if left out.
+    """
 
     def __init__(self, database: Database, *, owner: str | None = None):
         self._database = database

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
@@ -81,8 +82,15 @@ class Replies(Content):
     clarification: str = "Do you mean"
 
 
+class Judge(Content):
+    """Who judges the answers: a prompt in `evals/judges/`, and the models that are asked, the first that replies."""
+
+    name: str = Field(pattern=NAME)
+    route: tuple[Annotated[str, Field(pattern=r"^[\w.-]+/\S+$")], ...] = Field(min_length=1)
+
+
 class Manifest(Content):
-    """One assistant: collection, prompt, model route, retrieval, policy, suites."""
+    """One assistant: collection, prompt, model route, retrieval, policy, suites, and who judges its answers."""
 
     assistant: str = Field(pattern=NAME)
     description: str = ""
@@ -94,6 +102,7 @@ class Manifest(Content):
     retrieval: Retrieval = Retrieval()
     policy: str
     suites: tuple[str, ...] = Field(min_length=1)
+    judge: Judge | None = None
 
     @field_validator("route")
     @classmethod
@@ -112,7 +121,8 @@ class Manifest(Content):
     @property
     def manifest_digest(self) -> str:
         """Names exactly this content; a comment or a reordering in the file does not change it."""
-        return digest(self.model_dump(mode="json"))
+        # without what is not set, so that a key that comes later leaves the digests of earlier nights as they were
+        return digest(self.model_dump(mode="json", exclude_none=True))
 
     @property
     def prompt_digest(self) -> str:

@@ -92,13 +92,6 @@ class Calls:
         """What the calls of this process came to so far."""
         return self._till.tally
 
-    def usable(self, model: str) -> bool:
-        """Is there an endpoint for `provider/model`? Raises SettingsError when the model has no price."""
-        if model.partition("/")[0] not in self._gates:
-            return False
-        self._prices.check(model)
-        return True
-
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """What a coroutine that buys gives, for a caller without an event loop."""
         return self._loop.run(work)

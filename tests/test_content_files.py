@@ -10,6 +10,7 @@ import pytest
 from evals.case import KINDS, Case, read_suite
 from evals.gate import read_gates
 from evals.graders.exact import holds
+from evals.graders.judge import read_judge
 from evals.retrieval import Queries, Query
 from knowledge.content import read_content
 from knowledge.manifest import read_manifests
@@ -30,7 +31,7 @@ def _names(folder: Path) -> list[str]:
 
 
 SOURCES, MANIFESTS = _names(KNOWLEDGE / "sources"), _names(KNOWLEDGE / "manifests")
-SUITES, QUERIES = _names(EVALS / "suites"), _names(EVALS / "queries")
+SUITES, QUERIES, JUDGES = (_names(EVALS / folder) for folder in ("suites", "queries", "judges"))
 
 
 class Outcome(NamedTuple):
@@ -95,6 +96,12 @@ def test_every_manifest_names_a_collection_suites_and_a_policy_that_are_there(na
     assert read_policy(KNOWLEDGE / "policies", manifest.policy).name == manifest.policy
 
 
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_every_judge_a_manifest_names_is_there(name):
+    judge = read_manifests(KNOWLEDGE / "manifests")[name].judge
+    assert judge is None or judge.name in JUDGES
+
+
 @pytest.mark.parametrize("name", _names(KNOWLEDGE / "policies"))
 def test_every_policy_loads_under_its_files_name(name):
     assert read_policy(KNOWLEDGE / "policies", name).name == name
@@ -108,6 +115,15 @@ def test_the_gates_hold_for_collections_that_are_there_and_have_enough_queries()
         counts[written.collection] = counts.get(written.collection, 0) + len(written.queries)
     assert set(gates.floors) <= {source.collection for source in read_sources(KNOWLEDGE / "sources")}
     assert {name: count for name, count in counts.items() if count < gates.min_queries} == {}
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_every_judge_sees_the_answer_and_what_it_is_held_against_in_sections(name):
+    prompt = read_judge(EVALS / "judges", name).prompt
+    sections = re.findall(r"^([A-Z][a-z ]+):\n\{\{(\w+)\}\}$", prompt.user, re.MULTILINE)
+    assert {"Question", "Reference answer", "Expected outcome", "Answer"} <= {heading for heading, _ in sections}
+    assert [variable for _, variable in sections] == list(prompt.variables)
+    assert "{{" not in prompt.system
 
 
 # --- samples

@@ -102,7 +102,9 @@ def _log_answers(connections: Connections, run_id: str, evaluated: EvaluateResul
     ]
     comparison = evaluated.comparison
     flipped = {*comparison.lost, *comparison.gained} if comparison else set()
-    export_traces(tracking(), run_id, flagged(rows, flipped), prompt=prompt, graders=GRADER_VERSIONS)
+    judge = connections.judge(connections.manifest(evaluated.assistant))
+    graders = {**GRADER_VERSIONS, **({"judge": judge.version} if judge else {})}
+    export_traces(tracking(), run_id, flagged(rows, flipped), prompt=prompt, graders=graders)
     pointer = connections.history.pointer(evaluated.assistant)
     if pointer and pointer.release == evaluated.release:
         mirror_pointer(tracking(), evaluated.assistant, int(prompt.rpartition("/")[2]))

@@ -10,7 +10,7 @@ from knowledge.record import Hit
 from knowledge.store import Collection, Question
 from pipelines.ingestion.embed import Embedder
 
-BATCH = 64  # questions that go to the store together: from 16 on the cost of each falls little
+BATCH = 64  # questions that go to the store together; more would save little and let the first ones wait
 
 
 @dataclass(frozen=True, slots=True)

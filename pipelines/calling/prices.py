@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from knowledge.content import Content
 from knowledge.errors import SettingsError
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice
 
 
 class Price(Content):
@@ -39,12 +44,20 @@ class Prices:
 
 
 def _listed_cost(model: str, input_tokens: int, output_tokens: int, cached_tokens: int) -> float:
+    from genai_prices import Usage
+
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
+    return float(_listed_price(model).calc_price(usage)["total_price"])
+
+
+@cache
+def _listed_price(model: str) -> "ModelPrice":
+    """The price of today; looking it up takes longer than reckoning with it."""
     from genai_prices import Usage, calc_price
 
     provider, _, name = model.partition("/")
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
     try:
-        return float(calc_price(usage, name, provider_id=provider).total_price)
+        return calc_price(Usage(input_tokens=1), name, provider_id=provider).model_price
     except (LookupError, ValueError):
         raise SettingsError(
             f"model '{model}': its price is not known, so no budget could hold. "

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-import jsonschema
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from pipelines.batch import Result
 from pipelines.calling.request import CallError, ChatRequest, PassedOver
@@ -51,9 +53,12 @@ def _read(result: Result, request: ChatRequest) -> tuple[dict[str, Any] | None, 
         raise ValueError("the request has no schema")
     try:
         content = json.loads(result.payload["text"])
-        jsonschema.validate(content, dict(request.schema.schema))
     except ValueError as problem:
         return None, f"it is not JSON ({problem})"
-    except jsonschema.ValidationError as problem:
-        return None, f"{problem.json_path}: {problem.message}"[:300]
-    return content, ""
+    broken = best_match(_validator(json.dumps(dict(request.schema.schema))).iter_errors(content))
+    return (None, f"{broken.json_path}: {broken.message}"[:300]) if broken else (content, "")
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema))

@@ -12,7 +12,7 @@ from filelock import FileLock
 from flows.connect import Connections
 from flows.params import Project
 from flows.state import end_left_over_servers, hold_state, is_disk_full
-from knowledge.errors import StateError
+from knowledge.errors import ContentError, StateError
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,6 +93,22 @@ def test_only_a_server_of_this_state_whose_run_is_gone_is_ended(
         server.stdout.close()
 
 
+_JUDGE = "judge: {name: correctness, route: [openai/gpt-5-mini]}\n"
+
+
+def _copy_content(folder: Path) -> Connections:
+    """The connections of a project with the written content of this one."""
+    for name in ("knowledge/manifests", "knowledge/policies", "knowledge/sources", "evals"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
+    return Connections(Project(folder, folder / "state", "sqlite://", None))
+
+
+def _name_judge(folder: Path) -> None:
+    with (folder / "knowledge" / "manifests" / "support.yaml").open("a", encoding="utf-8") as file:
+        file.write(_JUDGE)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "part"),
     [
@@ -100,14 +116,16 @@ def test_only_a_server_of_this_state_whose_run_is_gone_is_ended(
         ("knowledge/manifests/support.yaml", "Question: {{question}}", "They ask: {{question}}", "prompt"),
         ("knowledge/policies/support.yaml", "outcome: escalated", "outcome: refused", "policy"),
         ("params.yaml", "max_tokens: 200", "max_tokens: 150", "recipe"),
+        ("evals/judges/correctness.yaml", "Question:", "They asked:", "judge"),
+        ("evals/judges/correctness.yaml", "version: 1", "version: 2", "judge"),
+        ("knowledge/manifests/support.yaml", "gpt-5-mini", "gpt-5", "manifest"),
     ],
 )
 def test_a_change_shows_in_its_own_part_of_the_release(
     tmp_path: Path, file: str, old: str, new: str, part: str
 ) -> None:
-    for name in ("knowledge/manifests", "knowledge/policies"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    _copy_content(tmp_path)
+    _name_judge(tmp_path)
 
     def release() -> tuple[str, dict[str, str]]:
         connections = Connections(Project(tmp_path, tmp_path / "state", "sqlite://", None))
@@ -122,3 +140,26 @@ def test_a_change_shows_in_its_own_part_of_the_release(
     after, changed = release()
     assert after != before
     assert [name for name in parts if parts[name] != changed[name]] == [part]
+
+
+def test_a_judge_joins_the_release_when_the_manifest_names_one(tmp_path: Path) -> None:
+    connections = _copy_content(tmp_path)
+    without = connections.manifest("support")
+    parts, release = connections.release_parts(without), connections.release(without)
+    assert connections.judge(without) is None
+    assert set(parts) == {"manifest", "prompt", "models", "policy", "recipe", "graders"}
+    _name_judge(tmp_path)
+    manifest = connections.manifest("support")
+    judge = connections.judge(manifest)
+    assert judge
+    assert connections.release_parts(manifest)["judge"] == judge.judge_digest
+    assert connections.release(manifest) != release
+
+
+def test_a_judge_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:
+    connections = _copy_content(tmp_path)
+    _name_judge(tmp_path)
+    connections.read_all()
+    (tmp_path / "evals" / "judges" / "correctness.yaml").unlink()
+    with pytest.raises(ContentError, match=r"judges/correctness\.yaml: no such file"):
+        connections.read_all()

@@ -159,7 +159,7 @@ def test_a_version_that_somebody_else_made_is_left_alone(tracking):
 def result(case, *, passed):
     """A result row with the spans of a small answer."""
     recorder = SpanRecorder()
-    with recorder.alone(), step(recorder.tracer, "answer", "CHAIN", {"question": "Wie lange?"}) as root:
+    with step(recorder.tracer, "answer", "CHAIN", {"question": "Wie lange?"}) as root:
         with step(recorder.tracer, "retrieve", "RETRIEVER", "Wie lange?") as span:
             gave(
                 span, [{"page_content": "Fünf Tage.", "metadata": {"doc_id": "a/b.md", "score": 0.5}, "id": "a/b.md#0"}]
@@ -170,7 +170,7 @@ def result(case, *, passed):
     return {
         "assistant": "a", "night": "2026-11-02", "suite": "s", "case_id": case, "case_digest": "d",
         "kind": "answerable", "release": "r", "passed": passed, "latency_ms": 3.0, "scores": [score],
-        "spans": recorder.taken(),
+        "spans": recorder.taken(trace_id),
         "answer": {"trace_id": trace_id, "question": "Wie lange?", "text": "Fünf Tage [1].", "outcome": "answered"},
     }  # fmt: skip
 

@@ -54,6 +54,17 @@ def test_a_manifest_has_its_defaults(tmp_path):
         ("policy: support", "polcy: support", "key 'policy' is missing"),
         ("policy: support", "policy: support\nretrieval: {limits: 3}", "unknown key 'retrieval.limits'"),
         ("policy: support", "policy: support\nretrieval: {limit: 0}", "'retrieval.limit' is 0"),
+        ("policy: support", "policy: support\njudge: {name: correctness}", "key 'judge.route' is missing"),
+        (
+            "policy: support",
+            "policy: support\njudge: {name: correctness, route: []}",
+            "'judge.route' is []: Tuple should",
+        ),
+        (
+            "policy: support",
+            "policy: support\njudge: {name: j, route: [gpt-5]}",
+            "'judge.route.0' is 'gpt-5': String should",
+        ),
         ("assistant: desk", "assistant: Desk 1", "'assistant' is 'Desk 1'"),
         ("assistant: desk", "assistant: other", "assistant is 'other'. The file must have the same name"),
     ],
@@ -64,6 +75,12 @@ def test_a_wrong_manifest_is_refused_with_its_file(tmp_path, old, new, told):
         _read(tmp_path, _GOOD.replace(old, new))
     assert told in str(error.value)
     assert "desk.yaml" in str(error.value)
+
+
+def test_a_manifest_may_name_its_judge(tmp_path):
+    manifest = _read(tmp_path, _GOOD + "judge: {name: correctness, route: [openai/gpt-5-mini, open/router/large]}\n")
+    assert manifest.judge
+    assert (manifest.judge.name, manifest.judge.route) == ("correctness", ("openai/gpt-5-mini", "open/router/large"))
 
 
 def test_an_unknown_assistant_is_told_which_there_are(tmp_path):
@@ -84,9 +101,14 @@ def test_the_digest_is_the_same_after_comments_order_and_quoting(tmp_path):
     assert first.prompt_digest == second.prompt_digest
 
 
+def test_the_digest_is_that_of_the_nights_before_there_were_judges(tmp_path):
+    assert _read(tmp_path).manifest_digest == "500bd61a7ec37325"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "same_prompt"),
     [
+        ("[customers]", "[customers]\njudge: {name: correctness, route: [openai/gpt-5-mini]}", True),
         ("passages. ", "passages alone. ", False),
         ("[customers]", "[customers, staff]", True),
         ("policy: support", "policy: strict", True),
