@@ -13,13 +13,14 @@ from knowledge.trace import Answer
 from pipelines.answering.answer import answer
 from pipelines.answering.retrieve import Retriever
 from pipelines.answering.route import Purse, Route
+from pipelines.batch import Door
 
 
 class Assistant(AbstractContextManager["Assistant"]):
     """Answers on one version of its collection, buying on one purse; its coroutines run on `connections.calls`.
 
     evaluated: only the hosted models of the route answer, where there are any. A night in which the provider is down
-    must not be graded on what the embedded model says instead.
+    must not be graded on what the embedded model says instead. door: where it buys, `connections.calls` if left out.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Assistant(AbstractContextManager["Assistant"]):
         purse: Purse,
         *,
         evaluated: bool = False,
+        door: Door | None = None,
     ):
         models = connections.models(manifest)
         if evaluated:
@@ -37,7 +39,9 @@ class Assistant(AbstractContextManager["Assistant"]):
         self._manifest = manifest
         self._policy = connections.policy(manifest)
         self._retriever = Retriever(collection, connections.embedder, limit=manifest.retrieval.limit)
-        self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=connections.embedder.embed)
+        self._route = Route(
+            manifest, models, calls=door or connections.calls, purse=purse, embed=connections.embedder.embed
+        )
 
     def __enter__(self) -> Self:
         self._retriever.__enter__()

@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -12,9 +13,9 @@ from prefect import flow
 from evals.case import Case, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
 from flows.announce import announce_evaluate
-from flows.assistant import Assistant
 from flows.connect import Connections, connect
-from flows.exam import Bench, Exam, Examiner, Missing, result_row
+from flows.deferral import Ahead, buy_ahead
+from flows.exam import Exam, Missing, open_examiner, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
@@ -22,10 +23,9 @@ from flows.screen import say, watch
 from flows.state import hold_state
 from flows.step import step
 from flows.tracking.steps import log_evaluate
-from knowledge.call import Account
 from knowledge.errors import ContentError
 from knowledge.spending import read_cost
-from pipelines.answering.route import Purse
+from pipelines.calling.till import Tally
 
 BATCH = 20  # results recorded in one transaction: what a kill can cost
 
@@ -84,35 +84,39 @@ def prepare_exam(assistant: str, suites: list[str] | None, candidate: bool) -> E
 def answer_cases(exam: Exam) -> Asked:
     """Answer and grade every case that has no result of this night yet, recording as it goes."""
     connections = connect()
-    manifest = connections.manifest(exam.assistant)
     done = {_key(row) for row in connections.history.results(exam.assistant, exam.night)}
     cases = [(suite.suite, case) for suite in exam.suites for case in suite.cases]
     wanted = [(suite, case) for suite, case in cases if _wanted(exam, suite, case) not in done]
-    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
-    purse = Purse(account, connections.settings.models.retries.attempts)
-    judge = connections.judge(manifest)
-    collection = connections.store.open(manifest.collection, version=exam.collection_version)
     missing: list[Missing] = []
     rows: list[dict[str, Any]] = []
     calls = connections.calls
-    models = connections.judge_models(manifest)
-    bench = Bench(judge, models, calls, replace(account, purpose="judge")) if judge else None
-    with closing(calls), Assistant(connections, manifest, collection, purse, evaluated=True) as assistant:
-        examined = calls.each(wanted, Examiner(assistant, bench).examine)
-        for each in watch(examined, "evaluate", len(wanted), beside=lambda: f"{calls.tally.cost_usd:.4f} USD"):
-            if isinstance(each, Missing):
-                missing.append(each)
-                continue
-            rows.append(result_row(exam, each))
-            if len(rows) == BATCH:
-                connections.history.record_results(rows)
-                rows = []
+    examiner = partial(open_examiner, connections, exam)
+    with closing(calls):
+        ahead = buy_ahead(connections, exam, wanted, examiner)
+        with examiner(calls) as examining:
+            examined = calls.each(wanted, examining.examine)
+            for each in watch(examined, "evaluate", len(wanted), beside=lambda: _spent(ahead, calls.tally)):
+                if isinstance(each, Missing):
+                    missing.append(each)
+                    continue
+                rows.append(result_row(exam, each))
+                if len(rows) == BATCH:
+                    connections.history.record_results(rows)
+                    rows = []
     connections.history.record_results(rows)
     tally, read = calls.tally, len(cases) - len(wanted)
+    if ahead.paid:
+        say(f"evaluate: {ahead.paid} replies were bought in batches, {tally.paid} directly")
     say(f"evaluate: {len(wanted) - len(missing)} cases answered, {read} read from the record")
     for reason, number in Counter(each.reason for each in missing).most_common(3):
         say(f"evaluate: {number} cases are missing: {reason}")
-    return Asked({"paid": tally.paid, "reused": tally.reused + read}, tuple(missing))
+    # what a batch brought is read from the ledger once it is there: paid, not reused
+    calls_made = {"paid": tally.paid + ahead.paid, "reused": max(tally.reused - ahead.paid, 0) + read}
+    return Asked(calls_made, tuple(missing))
+
+
+def _spent(ahead: Ahead, tally: Tally) -> str:
+    return f"{ahead.cost_usd + tally.cost_usd:.4f} USD"
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

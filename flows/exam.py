@@ -1,5 +1,7 @@
 """An exam: which cases are put to which version of an assistant, and what each of them came to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +11,12 @@ from evals.graders import grade, passed
 from evals.graders.judge import JudgePrompt, judge_prompt, judged, needs_judge, reply_schema
 from evals.graders.score import Score
 from flows.assistant import Assistant
+from flows.connect import Connections
 from flows.spans import SpanRecorder
 from knowledge.call import Account
 from knowledge.trace import Answer
-from pipelines.batch import Calls, Result
+from pipelines.answering.route import Purse
+from pipelines.batch import Door, Result
 from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
 from pipelines.calling.structured import buy_structured
 
@@ -58,7 +62,7 @@ class Bench:
 
     prompt: JudgePrompt
     models: tuple[str, ...]
-    calls: Calls
+    calls: Door
     account: Account
 
     async def judge(self, case: Case, answer: Answer) -> tuple[Score, float]:
@@ -106,6 +110,19 @@ class Examiner:
             return examined
         judgement, cost_usd = await self._bench.judge(case, found)
         return replace(examined, judgement=judgement, judge_cost_usd=cost_usd)
+
+
+@contextmanager
+def open_examiner(connections: Connections, exam: Exam, door: Door) -> Iterator[Examiner]:
+    """Assistant and judge of an exam, buying at one door."""
+    manifest = connections.manifest(exam.assistant)
+    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
+    purse = Purse(account, connections.settings.models.retries.attempts)
+    judge, models = connections.judge(manifest), connections.judge_models(manifest)
+    bench = Bench(judge, models, door, replace(account, purpose="judge")) if judge else None
+    collection = connections.store.open(manifest.collection, version=exam.collection_version)
+    with Assistant(connections, manifest, collection, purse, evaluated=True, door=door) as assistant:
+        yield Examiner(assistant, bench)
 
 
 def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:

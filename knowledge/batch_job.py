@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
 from knowledge import tables
 from knowledge.call import Amount, Answered, Purchase, Reserved
@@ -21,7 +21,7 @@ _job, _ledger = tables.batch_job.c, tables.ledger.c
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """One file of requests to one model, for one night. deadline: when the night's calls must be made.
+    """One file of requests to one model, for one night.
 
     status: `reserved` (the provider knows nothing of it), `uploaded` (it has the file `file_id`, and may have begun a
     batch of it), then the provider's own words for its batch `batch_id`.
@@ -32,7 +32,6 @@ class BatchJob:
     model: str
     assistant: str
     night: str
-    deadline: datetime
     opened_at: datetime
     status: str = "reserved"
     file_id: str | None = None
@@ -109,12 +108,6 @@ class BatchJobs:
         """What was put into a batch of this night before, however it ended."""
         same = _ledger.assistant == assistant, _ledger.night == night
         return {row.key for row in self._database.rows(select(_ledger.key).where(*same, _ledger.batch.is_not(None)))}
-
-    def deadline(self, assistant: str, night: str) -> datetime | None:
-        """What this night's first job was opened for; None when it has none."""
-        same = _job.assistant == assistant, _job.night == night
-        found: datetime | None = self._database.rows(select(func.min(_job.deadline)).where(*same))[0][0]
-        return found
 
     def _change(self, job: BatchJob, values: dict[str, Any]) -> None:
         with self._database.engine.begin() as connection:

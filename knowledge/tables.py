@@ -213,7 +213,6 @@ batch_job = Table(
     Column("status", String(32), nullable=False),  # reserved, uploaded, then as the provider calls it
     Column("file_id", String(128)),  # the uploaded requests
     Column("batch_id", String(128)),  # as the provider calls it
-    Column("deadline", Moment, nullable=False),
     Column("opened_at", Moment, nullable=False),
     Column("claimed_at", Moment, nullable=False),
     Column("ended_at", Moment),  # null: some of its calls may still be without an end

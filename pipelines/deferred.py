@@ -46,7 +46,6 @@ class BatchBuyer:
         self._ledger, self._jobs = ledger, jobs
         self._settings, self._prices = settings, Prices(settings.prices)
         self._assistant, self._night = assistant, night
-        self._deadline = deadline
         self._direct_at = deadline - timedelta(minutes=settings.batch.direct_minutes)
         self._submitter = Submitter(jobs, settings, direct_at=self._direct_at)
         self._late_since: float | None = None
@@ -68,11 +67,13 @@ class BatchBuyer:
         self._await([self._submit(self._claimed(job)) for job in unfinished if job.night == self._night])
 
     def buy(self, purchases: Iterable[Purchase]) -> bool:
-        """Buy what no batch of this night had before; whether there was any of it. Raises BatchError."""
+        """Buy what no batch of this night had before; whether that was worth a batch. Raises BatchError."""
         if self.late:
             return False
         tried = self._jobs.keys(self._assistant, self._night)
         wanted = [self._at_batch_price(each) for each in purchases if each.key not in tried]
+        if len(wanted) < self._settings.batch.min_calls:
+            return False
         opened = [job for group in split(wanted) if (job := self._open(group))]
         self._await([self._submit(job) for job in opened])
         return bool(opened)
@@ -90,9 +91,7 @@ class BatchBuyer:
         """A job with its calls reserved; None where the ledger has them, or no budget has room for any."""
         model = purchases[0].model
         provider = model.partition("/")[0]
-        job = BatchJob(
-            uuid.uuid4().hex, provider, model, self._assistant, self._night, self._deadline, datetime.now(UTC)
-        )
+        job = BatchJob(uuid.uuid4().hex, provider, model, self._assistant, self._night, datetime.now(UTC))
         answers = self._jobs.open(job, purchases)
         return job if any(isinstance(each, Reserved) for each in answers) else None
 

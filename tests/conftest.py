@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.running import RunningServer, running
 from knowledge.digest import file_sha
 from knowledge.record import Document
 
@@ -77,3 +78,17 @@ def store(tmp_path):
     from pipelines.embedder import DIMENSIONS
 
     return Store(tmp_path / "lancedb", DIMENSIONS)
+
+
+@pytest.fixture(scope="session")
+def _fault_server() -> Iterator[RunningServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def fault_server(_fault_server: RunningServer) -> RunningServer:
+    """A model endpoint with every setting at its default and all counts at zero."""
+    _fault_server.set()
+    _fault_server.reset()
+    return _fault_server

@@ -10,7 +10,7 @@ from knowledge.manifest import LOCAL_MODEL, Manifest
 from knowledge.trace import Usage
 from pipelines.answering.extractive import answer_by_quoting
 from pipelines.answering.request import ModelReply, ModelRequest
-from pipelines.batch import Calls
+from pipelines.batch import Door
 from pipelines.calling.request import CallError, ChatRequest, PassedOver
 from pipelines.embedder import Vectors
 
@@ -36,7 +36,7 @@ class Route:
         manifest: Manifest,
         models: Sequence[str],
         *,
-        calls: Calls,
+        calls: Door,
         purse: Purse,
         embed: Callable[[Sequence[str]], Vectors],
     ):

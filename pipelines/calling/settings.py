@@ -48,7 +48,8 @@ class BatchSettings(Content):
 
     deadline: until when the calls must be made (HH:MM in the settings' zone); direct_minutes: how long before it what
     is left is bought directly. price_share: of the price of a direct call.
-    cancel_wait_minutes: how long a batch that was cancelled may take to end before the run stops.
+    cancel_wait_minutes: how long a batch that was cancelled may take to end before the run stops. min_calls: fewer
+    are bought directly, as they are not worth the wait.
     """
 
     enabled: bool = False
@@ -57,6 +58,7 @@ class BatchSettings(Content):
     poll_seconds: float = Field(default=30.0, gt=0)
     cancel_wait_minutes: float = Field(default=15.0, ge=0)
     price_share: float = Field(default=0.5, gt=0, le=1)
+    min_calls: int = Field(default=10, ge=1)
 
     @field_validator("deadline", mode="before")
     @classmethod

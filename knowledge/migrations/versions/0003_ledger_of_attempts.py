@@ -61,7 +61,6 @@ def upgrade() -> None:
         sa.Column("status", sa.String(32), nullable=False),
         sa.Column("file_id", sa.String(128)),
         sa.Column("batch_id", sa.String(128)),
-        sa.Column("deadline", MOMENT, nullable=False),
         sa.Column("opened_at", MOMENT, nullable=False),
         sa.Column("claimed_at", MOMENT, nullable=False),
         sa.Column("ended_at", MOMENT),
