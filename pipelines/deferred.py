@@ -27,7 +27,7 @@ GONE = "unknown to the provider"
 class BatchBuyer:
     """Buys the calls of one night in batches. deadline: when all of them must be made, directly bought ones included.
 
-    paid, cost_usd: what came of the batches that ended here. A kill at any moment loses and doubles nothing: `go_on`.
+    A kill at any moment loses and doubles nothing: `go_on`. paid, cost_usd: what came of its batches that ended here.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class BatchBuyer:
         self._settings, self._prices = settings, Prices(settings.prices)
         self._assistant, self._night = assistant, night
         self._direct_at = deadline - timedelta(minutes=settings.batch.direct_minutes)
-        self._submitter = Submitter(jobs, settings, direct_at=self._direct_at)
+        self._submitter = Submitter(jobs, settings, late=lambda: self.late)
         self._late_since: float | None = None
         self._say = say
         self.paid = 0
@@ -210,8 +210,9 @@ class BatchBuyer:
     def _count(self, job: BatchJob, settlements: Sequence[Settlement]) -> None:
         settled = sum(each.status == "settled" for each in settlements)
         cost_usd = sum(each.charge.cost_usd for each in settlements)
-        self.paid += settled
-        self.cost_usd += cost_usd
+        if job.night == self._night:
+            self.paid += settled
+            self.cost_usd += cost_usd
         left = len(settlements) - settled
         of = f"batch {job.batch_id}" if job.batch_id else "no batch"
         self._say(f"batch: {settled} replies from {of}, {cost_usd:.4f} USD; {left} calls left to buy directly")

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from knowledge.batch_job import BatchJob, BatchJobs
@@ -22,19 +21,19 @@ NOT_BEGUN: frozenset[Kind] = frozenset(("rejected", "connection", "rate_limit"))
 
 
 class Submitter:
-    """Submits jobs until `direct_at`; each step is written down before the next."""
+    """Submits jobs while it is not too late; each step is written down before the next."""
 
-    def __init__(self, jobs: BatchJobs, settings: ModelSettings, *, direct_at: datetime):
+    def __init__(self, jobs: BatchJobs, settings: ModelSettings, *, late: Callable[[], bool]):
         self._jobs = jobs
         self._retries = settings.retries
         self._poll_seconds = settings.batch.poll_seconds
-        self._direct_at = direct_at
+        self._late = late
 
     def submit(self, desk: BatchDesk, job: BatchJob) -> BatchJob | str:
         """The job with its batch, or why it surely has none. Raises BatchError when nobody can tell."""
         fresh = job.status == "reserved"
         if fresh:
-            if self._late:
+            if self._late():
                 return "its time is over"
             model = job.model.partition("/")[2]
             lines = [
@@ -60,7 +59,7 @@ class Submitter:
         while True:
             if unsure and (found := self._find(desk, job)):
                 return found
-            if self._late:
+            if self._late():
                 return "its time is over"
             try:
                 return desk.create(job.file_id or "", job=job.id)
@@ -84,10 +83,6 @@ class Submitter:
                 f"batch job {job.id} of {job.provider}: whether it was submitted cannot be found out ({problem}). "
                 "Run the same command again when the provider answers; it goes on."
             ) from None
-
-    @property
-    def _late(self) -> bool:
-        return datetime.now(UTC) >= self._direct_at
 
     def _retried(self, work: Callable[[], T]) -> T:
         """What a request gives, tried as often as a call. Raises ModelError."""
