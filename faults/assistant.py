@@ -13,10 +13,11 @@ from faults.words import content_words, draw, sentences
 MIN_COVERAGE = 0.5  # share of the question's meaning, by weight, that a sentence with its passage must cover
 NEAR_BEST = 0.85  # a further sentence is quoted when it covers this share of what the best one covers
 QUOTES = 2  # sentences quoted at most
+READINGS = 4  # headings named at most when asking back
 OTHER_CHOICE = 0.3  # share of questions to which another model gives another sentence
 
+_CLARIFICATION = re.compile(r'begin with "([^"]+)"')
 _REFUSAL = re.compile(r"reply exactly:[ \t]*(.+)")
-_PASSAGE = re.compile(r"(?:^|\n\n|\n(?=\[1\] ))\[(\d+)\] ")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -39,15 +40,17 @@ class Quote:
 
 
 def answer(system: str, user: str, behaviours: Behaviours) -> str:
-    """The reply to a prompt. One without numbered passages and `Question: …` is echoed."""
+    """The reply to a prompt with numbered passages and `Question: …`; any other is echoed."""
     before, marker, question = user.rpartition("Question:")
     passages = _read_passages(before) if marker else {}
     question = " ".join(question.split())
-    if not passages:
-        return _in_style(f"You wrote: {' '.join(user.split()[-40:])}", behaviours)
     found = _REFUSAL.search(system)
+    if not marker or not (passages or found):
+        return _in_style(f"You wrote: {' '.join(user.split()[-40:])}", behaviours)
     refusal = found[1].strip() if found else "I do not know."
     quotes = _quotes(question, passages)
+    if (asks_back := _CLARIFICATION.search(system)) and (readings := _readings(question, passages)):
+        return f"{asks_back[1]} {' or '.join(readings)}?"
     if not quotes or draw("refuses", question) < behaviours.refuses_more:
         return refusal
     chosen = _chosen(question, quotes, behaviours)
@@ -59,8 +62,12 @@ def answer(system: str, user: str, behaviours: Behaviours) -> str:
 
 def _read_passages(text: str) -> dict[int, str]:
     """The passages by their numbers, each as its title, a line break and its text."""
-    _, *parts = _PASSAGE.split(text)
-    return {int(number): passage for number, passage in zip(parts[::2], parts[1::2], strict=True)}
+    _, found, rest = f"\n{text.rstrip()}".partition("\n[1] ")
+    passages: dict[int, str] = {}
+    while found:  # only the next number counts, after a blank line: others are part of the text
+        passage, found, rest = rest.partition(f"\n\n[{len(passages) + 2}] ")
+        passages[len(passages) + 1] = passage
+    return passages
 
 
 @lru_cache(maxsize=10_000)
@@ -79,18 +86,27 @@ def _quotes(question: str, passages: dict[int, str]) -> list[Quote]:
     """The sentences that cover the question well enough, best first."""
     asked = content_words(question)
     read = [(number, each) for number, passage in passages.items() for each in _read_sentences(passage)]
-    counts = Counter(word for _, each in read for word in each.words & asked)
+    near = [(number, each, each.words & asked) for number, each in read if not asked.isdisjoint(each.words)]
+    counts = Counter(word for _, _, inside in near for word in inside)
     weights = {word: log(1 + len(read) / (1 + counts[word])) for word in sorted(asked)}
-    total = sum(weights.values()) or 1.0
+    total = sum(weights.values())
     quotes = []
-    for number, each in read:
-        inside = each.words & asked
-        if inside:
-            beside = (each.around & asked) - inside
-            worth = sum(map(weights.__getitem__, inside)) + 0.5 * sum(map(weights.__getitem__, beside))
-            # rounded: sums of a set's words in another order differ in their last digits
-            quotes.append(Quote(each.text, number, round(worth / total, 9)))
+    for number, each, inside in near:
+        beside = (each.around & asked) - inside
+        worth = sum(map(weights.__getitem__, inside)) + 0.5 * sum(map(weights.__getitem__, beside))
+        # rounded: sums of a set's words in another order differ in their last digits
+        quotes.append(Quote(each.text, number, round(worth / total, 9)))
     return sorted((each for each in quotes if each.coverage >= MIN_COVERAGE), key=lambda each: -each.coverage)
+
+
+def _readings(question: str, passages: dict[int, str]) -> list[str]:
+    """The headings that a question of one or two words may mean, where there are several."""
+    asked = content_words(question)
+    if not 0 < len(asked) <= 2:
+        return []
+    headings = (line.strip(" .:") for passage in passages.values() for line in passage.splitlines()[:2])
+    found = dict.fromkeys(line for line in headings if len(line.split()) <= 8 and asked <= content_words(line))
+    return list(found)[:READINGS] if len(found) > 1 else []
 
 
 def _chosen(question: str, quotes: Sequence[Quote], behaviours: Behaviours) -> list[Quote]:

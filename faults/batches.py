@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from faults.replies import RefusedError, Reply, dump
+from faults.replies import RefusedError, Reply, dump, read_json
 from faults.settings import BatchEnd
 
 VALIDATED, WORKED = 0.1, 0.9  # shares of a batch's time at which it is validated, and at which all lines are answered
@@ -200,9 +200,9 @@ def read_lines(content: bytes, endpoint: str) -> tuple[list[tuple[str, dict[str,
     faults = []
     for number, text in enumerate(content.splitlines(), start=1):
         try:
-            line = json.loads(text)
-        except ValueError:
-            faults.append(Fault(number, "invalid_json_line", "This line is not parseable as valid JSON."))
+            line = read_json(text)
+        except RefusedError as refusal:
+            faults.append(Fault(number, "invalid_json_line", str(refusal)))
             continue
         if problem := next(_problems(line, endpoint), None):
             faults.append(Fault(number, *problem))
@@ -215,8 +215,8 @@ def read_lines(content: bytes, endpoint: str) -> tuple[list[tuple[str, dict[str,
     return list(requests.items()), faults
 
 
-def _problems(line: Any, endpoint: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(line, dict) or not isinstance(line.get("custom_id"), str):
+def _problems(line: Mapping[str, Any], endpoint: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(line.get("custom_id"), str):
         yield "missing_required_parameter", "The 'custom_id' parameter is missing."
     elif line.get("method") != "POST":
         yield "invalid_method", "The 'method' must be POST."

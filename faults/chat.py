@@ -52,6 +52,7 @@ def read_chat(content: Mapping[str, Any], digest: str) -> ChatRequest:
     limit = content.get("max_completion_tokens", content.get("max_tokens"))
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise RefusedError("'max_completion_tokens' must be a whole number of 1 or more.")
+    options = content.get("stream_options")
     texts = [(each.get("role"), _text(each.get("content"))) for each in messages]
     asked = [text for role, text in texts if role == "user"]
     return ChatRequest(
@@ -62,7 +63,7 @@ def read_chat(content: Mapping[str, Any], digest: str) -> ChatRequest:
         schema=_schema(content.get("response_format")),
         max_tokens=limit,
         stream=content.get("stream") is True,
-        include_usage=bool((content.get("stream_options") or {}).get("include_usage")),
+        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         prompt_tokens=sum(count_tokens(text) for _, text in texts),
     )
 

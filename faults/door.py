@@ -22,11 +22,11 @@ def faults(
 
     try:
         settings = read_settings(given) if given else parse_settings({})
+        if latency_seconds is not None:
+            settings = parse_settings({**settings.model_dump(), "latency_seconds": latency_seconds})
     except SettingsError as problem:
         click.echo(f"SettingsError: {problem}", err=True)
         context.exit(COULD_NOT_RUN)
-    if latency_seconds is not None:
-        settings = settings.model_copy(update={"latency_seconds": latency_seconds})
     try:
         serve(settings, port, ready=_say, while_stdin_is_open=while_stdin_is_open)
     except OSError as problem:

@@ -38,7 +38,7 @@ def make_batch(content: Mapping[str, Any], desk: Desk, conditions: Conditions) -
         ends=conditions.settings.batch_ends,
     )
     desk.batches[batch.id] = batch
-    return batch
+    return desk.batch(batch.id)
 
 
 def _line(custom_id: str, body: Mapping[str, Any], endpoint: str, conditions: Conditions) -> Line:

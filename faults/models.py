@@ -1,5 +1,6 @@
 """What the model endpoints reply to a request, with the fault that a rule plants in it; the same in a batch."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
@@ -8,7 +9,7 @@ from typing import Any
 from faults.chat import Completion, break_schema, complete, read_chat, write_chat
 from faults.embedding import embed
 from faults.picking import EMBEDDINGS
-from faults.replies import Reply, dump, error_reply, json_reply
+from faults.replies import Reply, error_reply, json_reply
 from faults.settings import Behaviours, Rule
 
 AT_ONCE = {"rate_limit", "overloaded", "content_filter_prompt"}  # said before any work is done
@@ -17,7 +18,8 @@ MODELS = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small", "text-embedding-3-l
 
 def digest_of(path: str, content: Mapping[str, Any]) -> str:
     """The digest of what is asked, whichever way it is written."""
-    return blake2b(dump([path, content]), digest_size=16).hexdigest()
+    asked = json.dumps([path, content], sort_keys=True)
+    return blake2b(asked.encode(), digest_size=16).hexdigest()
 
 
 def reply_to(path: str, content: Mapping[str, Any], digest: str, behaviours: Behaviours, rule: Rule | None) -> Reply:

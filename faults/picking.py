@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from faults.settings import Rule, Spread
+from faults.settings import Rule, Seconds, Spread
 from faults.words import draw
 
 CHAT = "/v1/chat/completions"
@@ -48,7 +48,7 @@ def _applies(rule: Rule, path: str, content: Mapping[str, Any]) -> bool:
     return rule.kind != "wrong_schema" or (isinstance(form, dict) and form.get("type") == "json_schema")
 
 
-def seconds_of(given: float | Spread, number: int) -> float:
+def seconds_of(given: Seconds, number: int) -> float:
     """A fixed time, or the one within the spread that belongs to the call of this number."""
     if isinstance(given, Spread):
         return given.low + (given.high - given.low) * draw("seconds", number)

@@ -69,7 +69,9 @@ def read_json(body: bytes) -> dict[str, Any]:
     """The JSON object of a request. Raises RefusedError."""
     try:
         content = json.loads(body)
-    except ValueError as problem:  # of its bytes or of its JSON
+        if b"\\ud" in body.lower():  # half of a character, alone: JSON can spell it, but no text can hold it
+            dump(content)
+    except (ValueError, RecursionError) as problem:  # of its bytes, of its JSON, of its depth
         raise RefusedError(f"We could not parse the JSON body of your request ({problem}).") from None
     if not isinstance(content, dict):
         raise RefusedError("The body of your request must be a JSON object.")

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 from faults.counting import Tally
 from faults.picking import CHAT
@@ -40,11 +39,11 @@ class RunningServer:
 
     def set(self, **settings: Any) -> None:
         """Let these settings hold; all others have their defaults. Raises SettingsError."""
-        self._ask("PUT", "/control", settings)
+        self._ask("PUT", "/control", parse_settings(settings).model_dump())
 
     def change(self, **settings: Any) -> None:
         """Let these settings hold and keep all others. Raises SettingsError."""
-        self._ask("PUT", "/control", {**self._ask("GET", "/control"), **settings})
+        self.set(**{**self.settings().model_dump(), **settings})
 
     def reset(self) -> None:
         """Counts and clock to zero; files and batches are forgotten. The settings stay."""
@@ -59,23 +58,10 @@ class RunningServer:
         return {path: Tally(**row) for path, row in self._ask("GET", "/control/calls")["paths"].items()}
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
-        body = None if content is None else json.dumps(content, default=_plain).encode()
+        body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(f"{self.url}{path}", data=body, method=method)
-        try:
-            with _OPENER.open(request, timeout=30) as reply:
-                return json.load(reply)
-        except HTTPError as problem:
-            with problem:
-                raise SettingsError(json.load(problem)["error"]["message"]) from None
-
-
-def _plain(value: object) -> Any:
-    """Settings that are given as objects, such as Rule(kind="reset"), as plain values."""
-    from pydantic import BaseModel
-
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    raise TypeError(f"{value!r} is no setting of the fault server")
+        with _OPENER.open(request, timeout=30) as reply:
+            return json.load(reply)
 
 
 @contextmanager
@@ -84,6 +70,7 @@ def running(**settings: Any) -> Iterator[RunningServer]:
 
     It ends also when this process is killed. Raises SettingsError.
     """
+    wanted = parse_settings(settings)
     command = [sys.executable, "-m", "faults", "--port", "0", "--while-stdin-is-open"]
     root = Path(__file__).parents[1]  # where the package is, also in a process that has it from elsewhere
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -93,7 +80,7 @@ def running(**settings: Any) -> Iterator[RunningServer]:
             if found is None:
                 raise SettingsError("the fault server did not start; what it said stands above.")
             server = RunningServer(found[0], process.pid)
-            server.set(**settings)
+            server.set(**wanted.model_dump())
             yield server
         finally:
             process.terminate()

@@ -139,8 +139,8 @@ PRESETS: Mapping[str, tuple[Rule, ...]] = {
 class Settings(Model):
     """All settings; what is left out has its default."""
 
-    latency_seconds: float | Spread = Field(default=0.0)
-    batch_seconds: float | Spread = Field(default=1.0)
+    latency_seconds: Seconds = 0.0
+    batch_seconds: Seconds = 1.0
     batch_ends: BatchEnd = "completed"
     faults: tuple[Rule, ...] = ()
     charge_lost: bool = True
@@ -157,7 +157,7 @@ class Settings(Model):
 
     @field_validator("latency_seconds", "batch_seconds")
     @classmethod
-    def _not_negative(cls, seconds: float | Spread) -> float | Spread:
+    def _not_negative(cls, seconds: Seconds) -> Seconds:
         if isinstance(seconds, float) and seconds < 0:
             raise ValueError("give 0 or more")
         return seconds
@@ -191,9 +191,12 @@ def read_settings(given: str) -> Settings:
 
 def _explain(problem: ValidationError) -> str:
     """The first thing wrong: which key, and what is wrong with it."""
-    first = problem.errors()[0]
+    errors = problem.errors()
+    # of a union's branches, the one that was meant: not "this is no number" of what has keys
+    first = next((each for each in errors if each["type"] not in ("float_type", "model_type")), errors[0])
     # the names of a union's branches are no keys
-    key = ".".join(str(part) for part in first["loc"] if part not in ("float", "Spread"))
+    parts = [str(part) for part in first["loc"]]
+    key = ".".join(part for part in parts if part not in ("float", "Spread") and not part.startswith("function-"))
     if first["type"] == "extra_forbidden":
         return f"unknown key '{key}'. Remove it, or correct its name."
     what = first["msg"].removeprefix("Value error, ")

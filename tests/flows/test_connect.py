@@ -47,7 +47,7 @@ def test_a_run_that_was_killed_leaves_no_lock(project: Project) -> None:
     code = "\n".join(
         [
             "import os, signal, sys; from pathlib import Path",
-            "from flows.connect import hold_state; from flows.params import Project",
+            "from flows.state import hold_state; from flows.params import Project",
             "folder = Path(sys.argv[1]); project = Project(folder, folder / 'state', 'sqlite://', None)",
             "with hold_state(project, 'nightly support'): os.kill(os.getpid(), signal.SIGKILL)",
         ]

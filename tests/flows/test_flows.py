@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = [
-    path for folder in ("flows", "pipelines", "knowledge", "evals") for path in sorted((ROOT / folder).rglob("*.py"))
+    path
+    for folder in ("flows", "pipelines", "knowledge", "evals", "faults")
+    for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 FLOWS = {
     node.name: node
