@@ -18,7 +18,7 @@ WHOLE = dict.fromkeys(range(CASES), "You wrote")
 
 @pytest.fixture
 def night(fault_server: RunningServer, tmp_path: Path) -> Night:
-    fault_server.set(batch_seconds=0.1)
+    fault_server.set(batch_seconds=0.05)
     return Night(fault_server.base_url, f"sqlite:///{tmp_path / 'state.db'}")
 
 
@@ -137,7 +137,7 @@ def test_a_batch_that_does_not_end_stops_the_night_and_the_next_run_waits_on(
 def test_what_a_batch_leaves_is_bought_directly_and_not_in_a_batch_again(
     ends: str, answered: int, night: Night, fault_server: RunningServer
 ) -> None:
-    fault_server.set(batch_seconds=0.1, batch_ends=ends)
+    fault_server.set(batch_seconds=0.05, batch_ends=ends)
     morning = sleep_over(change(night, min_calls=CASES))
     assert_whole(night, morning, fault_server)
     assert [job["status"] for job in night.jobs()] == [ends]
@@ -145,7 +145,7 @@ def test_what_a_batch_leaves_is_bought_directly_and_not_in_a_batch_again(
 
 
 def test_failed_rows_of_a_batch_are_bought_directly(night: Night, fault_server: RunningServer) -> None:
-    fault_server.set(batch_seconds=0.1, faults=[Rule(kind="server_error", path="batch:", every=3)])
+    fault_server.set(batch_seconds=0.05, faults=[Rule(kind="server_error", path="batch:", every=3)])
     morning = sleep_over(night)
     assert_whole(night, morning, fault_server)
     failed = [row for row in night.rows() if row["status"] == "failed"]
@@ -156,7 +156,7 @@ def test_failed_rows_of_a_batch_are_bought_directly(night: Night, fault_server: 
 def test_rows_that_a_broken_output_file_does_not_tell_cost_their_reservation(
     night: Night, fault_server: RunningServer
 ) -> None:
-    fault_server.set(batch_seconds=0.1, faults=[Rule(kind="malformed", path="/v1/files/{id}/content", first=1)])
+    fault_server.set(batch_seconds=0.05, faults=[Rule(kind="malformed", path="/v1/files/{id}/content", first=1)])
     morning = sleep_over(night)
     assert {number: text[:9] for number, text in morning.answers.items()} == WHOLE
     lost = [row for row in night.rows() if row["status"] == "unknown"]
@@ -181,7 +181,7 @@ def test_rows_that_a_broken_output_file_does_not_tell_cost_their_reservation(
 def test_a_provider_that_fails_is_asked_again_and_no_batch_is_made_twice(
     rule: Rule, batches: int, night: Night, fault_server: RunningServer
 ) -> None:
-    fault_server.set(batch_seconds=0.1, faults=[rule])
+    fault_server.set(batch_seconds=0.05, faults=[rule])
     morning = sleep_over(night)
     assert_whole(night, morning, fault_server)
     assert sum(job["batch_id"] is not None for job in night.jobs()) == batches
@@ -193,7 +193,7 @@ def test_the_batch_of_a_night_that_nobody_finishes_is_cancelled_and_paid(
 ) -> None:
     fault_server.set(batch_seconds=0.5)
     die_at(night, "in_progress")
-    fault_server.set(batch_seconds=0.1)
+    fault_server.set(batch_seconds=0.05)
     later = change(night, name="2026-11-22")
     assert [sleep_over(later).paid_in_batches for _ in range(2)] == [2 * CASES, 0]
     first, *_ = night.jobs()
