@@ -1,7 +1,7 @@
 """A night's calls that can wait: bought through the Batch API before the cases are put."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from flows.exam import Exam, Examiner
 from flows.nights import TONIGHT
 from flows.screen import say
 from knowledge.call import Purchase
-from pipelines.batch import Door
+from pipelines.calling.till import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,20 @@ class Ahead:
     paid: int = 0
     cost_usd: float = 0.0
 
+    def cost_with(self, tally: Tally) -> str:
+        """What all calls of the run cost so far, for a person."""
+        return f"{self.cost_usd + tally.cost_usd:.4f} USD"
+
+    def calls_with(self, tally: Tally, *, read: int) -> dict[str, int]:
+        """All calls of the run. What a batch brought is read from the ledger later: paid, and not reused as well."""
+        return {"paid": tally.paid + self.paid, "reused": max(tally.reused - self.paid, 0) + read}
+
 
 def buy_ahead(
     connections: Connections,
     exam: Exam,
     cases: Sequence[tuple[str, Case]],
-    examiner: Callable[[Door], AbstractContextManager[Examiner]],
+    examiner: Examiner,
 ) -> Ahead:
     """Let the ledger have every reply that a batch can bring in time. Raises BatchError.
 
@@ -60,22 +68,14 @@ def buy_ahead(
     return Ahead(buyer.paid, buyer.cost_usd)
 
 
-def _still_to_buy(
-    connections: Connections,
-    cases: Sequence[tuple[str, Case]],
-    examiner: Callable[[Door], AbstractContextManager[Examiner]],
-) -> list[Purchase]:
+def _still_to_buy(connections: Connections, cases: Sequence[tuple[str, Case]], examiner: Examiner) -> list[Purchase]:
     """The next call of each case that the ledger has no reply to."""
     from pipelines.calling.collector import Collector
 
     collector = Collector(connections.calls, connections.ledger)
-    with examiner(collector) as examining:
-
-        async def collect(case: tuple[str, Case]) -> None:
-            await collector.collect(examining.examine(case))
-
-        for _ in connections.calls.each(cases, collect):
-            pass
+    collecting = examiner.buying_at(collector)
+    for _ in connections.calls.each(cases, lambda case: collector.collect(collecting.examine(case))):
+        pass
     return list(collector.purchases.values())
 
 

@@ -1,7 +1,5 @@
 """An exam: which cases are put to which version of an assistant, and what each of them came to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +9,10 @@ from evals.graders import grade, passed
 from evals.graders.judge import JudgePrompt, judge_prompt, judged, needs_judge, reply_schema
 from evals.graders.score import Score
 from flows.assistant import Assistant
-from flows.connect import Connections
 from flows.spans import SpanRecorder
 from knowledge.call import Account
 from knowledge.trace import Answer
-from pipelines.answering.route import Purse
+from pipelines.answering.retrieve import Asked
 from pipelines.batch import Door, Result
 from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
 from pipelines.calling.structured import buy_structured
@@ -90,6 +87,11 @@ class Examiner:
         self._recorder = SpanRecorder()
         self._over_budget: str | None = None
 
+    def buying_at(self, door: Door) -> "Examiner":
+        """Another one who puts the same cases, and buys at another door."""
+        bench = replace(self._bench, calls=door) if self._bench else None
+        return Examiner(self._assistant.buying_at(door), bench)
+
     async def examine(self, asked: tuple[str, Case]) -> Examined | Missing:
         """One (suite, case)."""
         suite, case = asked
@@ -104,25 +106,12 @@ class Examiner:
             return Missing(suite, case.id, str(problem))
 
     async def _examine(self, suite: str, case: Case) -> Examined:
-        found = await self._assistant.answer(case.question, groups=case.groups, tracer=self._recorder.tracer)
+        found = await self._assistant.answer(Asked(case.question, case.groups), tracer=self._recorder.tracer)
         examined = Examined(suite, case, found, self._recorder.taken(found.trace_id))
         if self._bench is None or not needs_judge(case, found):
             return examined
         judgement, cost_usd = await self._bench.judge(case, found)
         return replace(examined, judgement=judgement, judge_cost_usd=cost_usd)
-
-
-@contextmanager
-def open_examiner(connections: Connections, exam: Exam, door: Door) -> Iterator[Examiner]:
-    """Assistant and judge of an exam, buying at one door."""
-    manifest = connections.manifest(exam.assistant)
-    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
-    purse = Purse(account, connections.settings.models.retries.attempts)
-    judge, models = connections.judge(manifest), connections.judge_models(manifest)
-    bench = Bench(judge, models, door, replace(account, purpose="judge")) if judge else None
-    collection = connections.store.open(manifest.collection, version=exam.collection_version)
-    with Assistant(connections, manifest, collection, purse, evaluated=True, door=door) as assistant:
-        yield Examiner(assistant, bench)
 
 
 def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Database:
             _migrate(engine)
         except DatabaseError as problem:
             raise StateError(
-                f"state database {shown}: cannot be opened ({_first_line(problem)}). "
+                f"state database {shown}: cannot be opened ({first_line(problem)}). "
                 "Check that the place exists, is writable and has room."
             ) from None
         return engine
@@ -72,5 +72,6 @@ def _migrate(engine: Engine) -> None:
         upgrade(engine)
 
 
-def _first_line(problem: DatabaseError) -> str:
+def first_line(problem: DatabaseError) -> str:
+    """What the database itself said."""
     return str(problem.orig).splitlines()[0]

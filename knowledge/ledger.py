@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select, text, update
+from sqlalchemy.exc import DatabaseError
 
 from knowledge import tables
 from knowledge.call import Answered, Bought, Purchase, Purpose, Settlement
-from knowledge.database import Database
+from knowledge.database import Database, first_line
+from knowledge.errors import StateError
 from knowledge.ledger_commit import BOUGHT, GroupCommit, bought, mark_unknown, unknown
 from knowledge.owner import Owners, this_process
 
@@ -70,13 +72,22 @@ class Ledger:
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
-        """A transaction in which no other process commits to the ledger, so that check and write are one."""
-        with self._database.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(_LOCK, {"number": _LOCK_NUMBER})
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
+        """A transaction in which no other process commits to the ledger, so that check and write are one.
+
+        Raises StateError when it cannot be written.
+        """
+        try:
+            with self._database.engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(_LOCK, {"number": _LOCK_NUMBER})
+                else:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+        except DatabaseError as problem:
+            raise StateError(
+                f"ledger: what is bought cannot be written down ({first_line(problem)}), so nothing more is bought. "
+                "Check that the state database is there, writable and has room; the same command then goes on."
+            ) from problem
 
     def _first(self, query: Select[Any]) -> Bought | None:
         rows = self._database.rows(query.where(_ledger.reply.is_not(None)).limit(1))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from knowledge.content import Content, read_content
 from knowledge.digest import digest
@@ -14,6 +14,8 @@ from knowledge.source import NAME
 
 LOCAL_MODEL = "local/extractive"
 MODEL = r"^[a-z0-9][a-z0-9_-]*/\S+$"  # provider/model, as the provider calls it
+
+Option = str | FiniteFloat | int | bool
 
 
 class Prompt(Content):
@@ -62,13 +64,11 @@ class Generation(Content):
     """
 
     max_output_tokens: int = Field(default=800, ge=1, le=1_000_000)
-    options: Mapping[str, str | float | int | bool] = {}
+    options: Mapping[str, Option] = {}
 
     @field_validator("options")
     @classmethod
-    def _ours_are_set_by_us(
-        cls, options: Mapping[str, str | float | int | bool]
-    ) -> Mapping[str, str | float | int | bool]:
+    def _ours_are_set_by_us(cls, options: Mapping[str, Option]) -> Mapping[str, Option]:
         ours = {"model", "messages", "stream", "n", "response_format", "max_tokens", "max_completion_tokens"}
         if taken := sorted(ours & options.keys()):
             raise ValueError(f"'{taken[0]}' is set by the assistant itself; take it out")
@@ -122,7 +122,8 @@ class Manifest(Content):
     def manifest_digest(self) -> str:
         """Names exactly this content; a comment or a reordering in the file does not change it."""
         # without what is not set, so that a key that comes later leaves the digests of earlier nights as they were
-        return digest(self.model_dump(mode="json", exclude_none=True))
+        usual = {"generation"} if self.generation == Generation() else None
+        return digest(self.model_dump(mode="json", exclude_none=True, exclude=usual))
 
     @property
     def prompt_digest(self) -> str:

@@ -120,7 +120,7 @@ class Calls:
         """The reply of the first model on the route that gives one.
 
         attempts: how often each model is tried. fresh_within: an equal call's reply of that age will do, whoever
-        paid it. Raises CallError when no model answered; BudgetError when a budget is why.
+        paid it. Raises CallError when no model answered; BudgetError when budgets alone are why.
         """
         digest = request_digest(request, route)
         if fresh_within:
@@ -136,22 +136,30 @@ class Calls:
                 return replace(result, passed_over=tuple(passed_over))
             except ModelError as problem:
                 passed_over.append(PassedOver(model, problem.kind, problem.detail))
-        over_budget = any(each.kind == "over_budget" for each in passed_over)
-        raise (BudgetError if over_budget else CallError)(passed_over)
+        kinds = {each.kind for each in passed_over}
+        raise (BudgetError if "over_budget" in kinds <= {"over_budget", "too_large"} else CallError)(passed_over)
 
     def close(self) -> None:
-        """Close connections and threads."""
-        for gate in self._gates.values():
-            self._loop.run(gate.endpoint.close())
-        self._loop.close()
+        """Close connections and threads, once everything is written."""
+        if self._loop.runs:
+            self._loop.run(self._end())
+            self._loop.close()
         self._till.close()
+
+    async def _end(self) -> None:
+        await self._till.written()
+        for gate in self._gates.values():
+            await gate.endpoint.close()
 
     async def _keep_trying(self, request: Request, purchase: Purchase, attempts: int, *, patient: bool) -> Result:
         """One model, tried as often as it is worth it. Raises ModelError."""
         gate = self._gates[purchase.model.partition("/")[0]]
         failed = 0
         while True:
-            await gate.wait_for_circuit(purchase.model, patient=patient)
+            if not gate.open_to(purchase.model):
+                if found := await asyncio.to_thread(self._ledger.bought, purchase.key):
+                    return self._reuse(found)
+                await gate.wait_for_circuit(purchase.model, patient=patient)
             try:
                 if result := await self._try_once(gate, request, purchase):
                     return result
@@ -164,28 +172,35 @@ class Calls:
                 await asyncio.sleep(wait)
 
     async def _try_once(self, gate: Gate, request: Request, purchase: Purchase) -> Result | None:
-        """One attempt, its end in the ledger before anybody sees it; None while somebody else is buying this reply.
+        """One attempt, its end in the ledger before anybody sees it. Raises ModelError.
 
-        Raises ModelError.
+        None: not now, as somebody else is buying this reply, or as the circuit has opened meanwhile.
         """
-        async with gate.slot(purchase.worst.tokens):
-            said = await self._till.reserve(purchase)
-            if isinstance(said, Held):
+        async with gate.slot():
+            if not gate.open_to(purchase.model):
                 return None
-            if isinstance(said, Bought):
-                return self._reuse(said)
-            outcome = await self._sent(gate, request, purchase, said)
+            with gate.call(purchase.model) as probe:
+                said = await self._till.reserve(purchase)
+                if isinstance(said, Held):
+                    return None
+                if isinstance(said, Bought):
+                    return self._reuse(said)
+                outcome = await self._sent(gate, request, purchase, said, probe=probe)
         charge = await self._till.settle(purchase, said, outcome)
         if isinstance(outcome, ModelError):
             raise outcome
         return Result(outcome.payload, purchase.model, outcome.model_served, outcome.fingerprint, charge, reused=False)
 
-    async def _sent(self, gate: Gate, request: Request, purchase: Purchase, reserved: Reserved) -> Reply | ModelError:
+    async def _sent(
+        self, gate: Gate, request: Request, purchase: Purchase, reserved: Reserved, *, probe: bool
+    ) -> Reply | ModelError:
+        left = ModelError("connection", "given up before it was sent")
         try:
-            return await gate.send(purchase.model, request)
-        except asyncio.CancelledError:
-            # nobody waits for it any more, but its place in the budget is told
+            await gate.pace(purchase.worst.tokens)
             left = ModelError("timeout", "given up while it was under way")
+            return await gate.send(purchase.model, request, probe=probe)
+        except BaseException:
+            # nobody waits for it any more, but its place in the budget is told
             await self._till.settle(purchase, reserved, left)
             raise
 

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import httpx2
 import openai
 
+from pipelines.calling.replies import json_object, read_completion
 from pipelines.calling.request import ChatRequest, ModelError, Reply
 from pipelines.calling.settings import Provider, Timeouts
-from pipelines.models import chat_body, json_object, model_error, read_completion
+from pipelines.models import chat_body, model_error
 
 CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 MARK = "plumbline_job"  # in a batch's metadata: what makes that it is found again

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Self
 
 from knowledge.call import Account
 from knowledge.manifest import LOCAL_MODEL, Manifest
@@ -46,6 +48,12 @@ class Route:
         self._calls = calls
         self._purse = purse
         self._embed = embed
+
+    def buying_at(self, door: Door) -> Self:
+        """The same route, its hosted models asked through another door."""
+        other = copy(self)
+        other._calls = door
+        return other
 
     async def call(self, request: ModelRequest) -> ModelReply:
         """The reply of the first model that answers. Raises CallError."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 
 from pipelines.calling.limits import MOST, Circuit, Concurrency, Rate
 from pipelines.calling.request import Kind, ModelError, Reply, Request
@@ -28,15 +28,26 @@ class Gate:
         self._circuits: dict[str, Circuit] = {}
 
     @asynccontextmanager
-    async def slot(self, tokens: int) -> AsyncIterator[None]:
-        """Wait for the rates, then hold one of the provider's slots."""
-        await self._requests.take()
-        await self._tokens.take(tokens)
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold one of the provider's slots."""
         await self._slots.acquire()
         try:
             yield
         finally:
             self._slots.release()
+
+    async def pace(self, tokens: int) -> None:
+        """Wait until the rates allow another call, within a slot: only what is really sent counts."""
+        await self._requests.take()
+        await self._tokens.take(tokens)
+
+    def open_to(self, model: str) -> bool:
+        """May the model be asked now?"""
+        return self._circuit(model).state() == "closed"
+
+    def call(self, model: str) -> AbstractContextManager[bool]:
+        """A call of the model begins, where `open_to`; gives whether it is the one that tries."""
+        return self._circuit(model).call()
 
     async def wait_for_circuit(self, model: str, *, patient: bool) -> None:
         """Return when the model may be asked. Raises ModelError: at once, or, for the patient, when it stays away."""
@@ -45,22 +56,21 @@ class Gate:
                 raise ModelError("circuit_open", "it failed too often in a row")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def send(self, model: str, request: Request) -> Reply | ModelError:
-        """One attempt, within a slot; slots and circuit learn from how it ended."""
+    async def send(self, model: str, request: Request, *, probe: bool) -> Reply | ModelError:
+        """One attempt, within a slot and a call; slots and circuit learn from how it ended."""
         circuit = self._circuit(model)
-        circuit.enter()
         try:
             reply = await self.endpoint.send(model.partition("/")[2], request)
         except ModelError as problem:
             if problem.kind == "rate_limit":
                 self._slots.refused()
             if problem.kind in SICK:
-                circuit.failed()
+                circuit.failed(probe=probe)
             else:
                 circuit.answered()
             return problem
         circuit.answered()
-        self._slots.good(reply.latency_ms)
+        self._slots.good(reply.latency_ms, of=(model, getattr(request, "schema", None) is not None))
         return reply
 
     def _circuit(self, model: str) -> Circuit:

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from knowledge.call import Answered, Purchase, Settlement
+from knowledge.call import Answered, Charge, Purchase, Reserved, Settlement
 
 
 class Ledger(Protocol):
@@ -25,11 +25,18 @@ class Journal:
         self._writing: asyncio.Task[None] | None = None
 
     async def reserve(self, purchase: Purchase) -> Answered:
-        """What the ledger says to a purchase; when it says Reserved, that is on the disk."""
+        """What the ledger says to a purchase; when it says Reserved, that is on the disk.
+
+        One who is cancelled meanwhile holds nothing: what the ledger has reserved for them is given back.
+        """
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         self._purchases.append((purchase, answer))
         self._write()
-        return await answer
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            answer.add_done_callback(self._give_back)
+            raise
 
     async def settle(self, settlement: Settlement) -> None:
         """Write the end of an attempt; after this its reply may be used."""
@@ -38,9 +45,22 @@ class Journal:
         self._write()
         await written
 
+    async def written(self) -> None:
+        """Return when nothing waits to be written."""
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown()
+
+    def _give_back(self, answer: asyncio.Future[Answered]) -> None:
+        if answer.exception() is None and isinstance(reserved := answer.result(), Reserved):
+            left = Settlement(reserved.entry, "failed", Charge(), reason="given up before it was sent")
+            written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            written.add_done_callback(asyncio.Future.exception)  # nobody is left to be told
+            self._settlements.append((left, written))
+            self._write()
 
     def _write(self) -> None:
         if self._writing is None:

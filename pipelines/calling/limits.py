@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from pydantic import Field
@@ -21,7 +22,8 @@ class Concurrency:
 
     fixed: so many, always. None: adaptive. The limit begins at 8 and doubles with every round of good calls; from the
     first 429 or slow round on it grows by one a round, and shrinks by a third at a 429 and a tenth when calls slow
-    down (additive increase, multiplicative decrease: Chiu and Jain, 1989).
+    down (additive increase, multiplicative decrease: Chiu and Jain, 1989). Where calls stay slow down to 8 at once,
+    their number is not why, so that is taken for their usual time.
     """
 
     def __init__(self, fixed: int | None = None, *, clock: Callable[[], float] = time.monotonic):
@@ -29,8 +31,8 @@ class Concurrency:
         self._adaptive = fixed is None
         self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._recent: deque[float] = deque(maxlen=MEMORY)
-        self._best_ms: float | None = None
+        self._recent: dict[Hashable, deque[float]] = {}
+        self._best_ms: dict[Hashable, float] = {}
         self._doubling = True
         self._changed_at = clock()
         self.in_flight = 0
@@ -59,18 +61,13 @@ class Concurrency:
         self.in_flight -= 1
         self._wake()
 
-    def good(self, latency_ms: float) -> None:
-        """Learn from a call that was answered."""
+    def good(self, latency_ms: float, *, of: Hashable = None) -> None:
+        """Learn from a call that was answered. of: the sort of call; others may take longer by nature."""
         if not self._adaptive:
             return
         used = self.in_flight >= self.limit - 1
-        self._recent.append(latency_ms)
-        usual = sorted(self._recent)[len(self._recent) // 2]
-        if len(self._recent) >= START:
-            self._best_ms = min(self._best_ms or usual, usual)
-            if usual > SLOW * self._best_ms:
-                self._shrink(0.9, usual)
-                return
+        if self._slow(latency_ms, of):
+            return
         if used:
             self._limit = min(self._limit + (1.0 if self._doubling else 1.0 / self._limit), MOST)
             self._wake()
@@ -78,7 +75,23 @@ class Concurrency:
     def refused(self) -> None:
         """Learn from a 429."""
         if self._adaptive:
-            self._shrink(2 / 3, self._best_ms or 0.0)
+            self._shrink(2 / 3, max(self._best_ms.values(), default=0.0))
+
+    def _slow(self, latency_ms: float, of: Hashable) -> bool:
+        """Have calls of this sort slowed down?"""
+        recent = self._recent.setdefault(of, deque(maxlen=MEMORY))
+        recent.append(latency_ms)
+        if len(recent) < START:
+            return False
+        usual = sorted(recent)[len(recent) // 2]
+        best = self._best_ms[of] = min(self._best_ms.get(of, usual), usual)
+        if usual <= SLOW * best:
+            return False
+        if self._limit > START:
+            self._shrink(0.9, usual)
+        else:
+            self._best_ms[of] = usual
+        return True
 
     def _shrink(self, share: float, round_ms: float) -> None:
         """Once a round: what was sent before the last change says nothing about the limit after it."""
@@ -96,7 +109,7 @@ class Concurrency:
 
 
 class Rate:
-    """At most so many (requests or tokens) a minute, evenly, with a second's worth at once. None: without limit."""
+    """At most so many (requests or tokens) in any minute, evenly. None: without limit."""
 
     def __init__(self, per_minute: float | None):
         self._seconds_each = 60.0 / per_minute if per_minute else 0.0
@@ -106,8 +119,8 @@ class Rate:
         """Wait for one's turn."""
         if not self._seconds_each:
             return
-        now = time.monotonic()
-        turn = max(self._free_at, now - 1.0)
+        now = asyncio.get_running_loop().time()
+        turn = max(self._free_at, now)
         self._free_at = turn + amount * self._seconds_each
         if turn > now:
             await asyncio.sleep(turn - now)
@@ -141,21 +154,25 @@ class Circuit:
         cooled = self._clock() - self._opened_at >= self._settings.cool_down_seconds
         return "closed" if cooled and not self._probing else "open"
 
-    def enter(self) -> None:
-        """A call goes. After the cool-down it is the one that tries."""
-        self._probing = self._opened_at is not None
+    @contextmanager
+    def call(self) -> Iterator[bool]:
+        """A call goes. Is it the one that tries after the cool-down? No other goes until that one has ended."""
+        probe = self._opened_at is not None
+        self._probing = self._probing or probe
+        try:
+            yield probe
+        finally:
+            if probe:
+                self._probing = False
 
     def answered(self) -> None:
         """It works: closed again. A 429 counts as an answer."""
         self._failures = self._failed_probes = 0
         self._opened_at = None
-        self._probing = False
 
-    def failed(self) -> None:
-        """Another failure in a row."""
+    def failed(self, *, probe: bool) -> None:
+        """Another failure in a row. probe: of the one call that tried after the cool-down."""
         self._failures += 1
-        if self._probing:
-            self._failed_probes += 1
-        if self._probing or (self._opened_at is None and self._failures >= self._settings.failures):
+        self._failed_probes += probe
+        if probe or (self._opened_at is None and self._failures >= self._settings.failures):
             self._opened_at = self._clock()
-        self._probing = False

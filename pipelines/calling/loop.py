@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,14 +18,20 @@ class CallLoop:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
+    @property
+    def runs(self) -> bool:
+        """Has there been a coroutine?"""
+        return self._loop is not None
+
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """What a coroutine gives. Not to be called from the loop itself."""
-        return asyncio.run_coroutine_threadsafe(work, self._started()).result()
+        return _UnderWay(self._started(), work).result()
 
     def each(self, items: Iterable[T], work: Callable[[T], Awaitable[R]], *, at_once: int) -> Iterator[R]:
         """What `work` gives for each item, in the order of completion; at most `at_once` items are under way.
 
-        The first error ends it: the others are cancelled, and it is raised here.
+        The first error ends it: the others are cancelled, and it is raised here. However it ends, also when the
+        caller leaves early, nothing of it is under way any more.
         """
         done: SimpleQueue[tuple[R | None, BaseException | None]] = SimpleQueue()
         waiting = list(items)
@@ -43,7 +49,7 @@ class CallLoop:
             except BaseExceptionGroup as problems:
                 done.put((None, problems.exceptions[0]))
 
-        under_way = asyncio.run_coroutine_threadsafe(workers(), self._started())
+        under_way = _UnderWay(self._started(), workers())
         try:
             for _ in waiting:
                 result, problem = done.get()
@@ -51,11 +57,12 @@ class CallLoop:
                     raise problem
                 yield result  # type: ignore[misc]
         finally:
-            under_way.cancel()
+            under_way.end()
 
     def close(self) -> None:
-        """End the thread."""
+        """Cancel what is left, and end the thread."""
         if self._loop is not None and self._thread is not None:
+            self.run(_end_others())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -68,3 +75,44 @@ class CallLoop:
                 self._thread = threading.Thread(target=self._loop.run_forever, name="calls", daemon=True)
                 self._thread.start()
             return self._loop
+
+
+class _UnderWay(Generic[R]):
+    """A coroutine on the loop of another thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, R]):
+        self._loop = loop
+        self._work = work
+        self._ended = threading.Event()
+        loop.call_soon_threadsafe(self._begin)
+
+    def result(self) -> R:
+        """What it gives. When the waiting thread is interrupted, it is cancelled, and its end awaited."""
+        try:
+            self._ended.wait()
+        finally:
+            self.end()
+        return self._task.result()
+
+    def end(self) -> None:
+        """Cancel it, and wait until it has ended."""
+        if not self._ended.is_set():
+            self._loop.call_soon_threadsafe(self._cancel)  # after _begin: the loop keeps their order
+            self._ended.wait()
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(lambda _: self._ended.set())
+
+    def _cancel(self) -> None:
+        self._task.cancel()
+
+
+async def _end_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()

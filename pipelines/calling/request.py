@@ -10,17 +10,18 @@ from knowledge.errors import PlumblineError
 
 Kind = Literal[
     "rate_limit",  # 429
-    "server_error",  # 5xx, 408, 409
+    "server_error",  # 5xx, 408, 409: nothing was made
     "connection",  # nobody answers there: nothing was sent
-    "reset",  # the connection broke while the reply was awaited
-    "timeout",  # no first token, or no end, within the limit
+    "reset",  # the connection or the stream broke off while the reply was awaited
+    "timeout",  # no first token, or no end, within the limit; also a gateway's limit
     "malformed",  # a reply that is not the JSON it should be
     "empty",  # a reply without choices
     "wrong_schema",  # a reply that breaks the schema, also after its repair
     "content_filter",  # the provider withholds the answer
     "rejected",  # the provider refuses the request: key, quota, model, size
     "circuit_open",  # too many failures in a row: not asked
-    "over_budget",  # its worst case does not fit the budget: not asked
+    "too_large",  # its worst case is beyond the budget of one call: not asked
+    "over_budget",  # its worst case does not fit into what is left of a budget: not asked
 ]
 RETRIED: frozenset[Kind] = frozenset(
     ("rate_limit", "server_error", "connection", "reset", "timeout", "malformed", "empty")
@@ -148,4 +149,4 @@ class CallError(PlumblineError):
 
 
 class BudgetError(CallError):
-    """A call was not made because its worst case does not fit a budget."""
+    """A call was not made because no model of its route fits into what is left of a budget."""

@@ -29,6 +29,7 @@ class Retries(Content):
             return None
         after = problem.retry_after_seconds
         if after is not None:
-            return after + random.uniform(0, 0.1) * min(after, 1.0) if after <= self.max_wait_seconds else None
+            later = after + random.uniform(0, 0.1) * min(after, 1.0)
+            return min(later, self.max_wait_seconds) if after <= self.max_wait_seconds else None
         backoff = min(FIRST_SECONDS * 2.0 ** (failed - 1), MOST_SECONDS)
         return min(backoff * random.uniform(0.5, 1.0), self.max_wait_seconds)

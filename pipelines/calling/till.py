@@ -31,6 +31,9 @@ class Ledger(Protocol):
     def commit(self, purchases: Sequence[Purchase], settlements: Sequence[Settlement]) -> list[Answered]:
         """Write all of it in one transaction; one answer a purchase."""
 
+    def bought(self, key: str) -> Bought | None:
+        """The reply that stands under a key."""
+
     def cached(self, request_digest: str, purpose: Purpose, *, since: datetime) -> Bought | None:
         """The newest reply to an equal request, or None."""
 
@@ -72,7 +75,7 @@ class Till:
         given, taken = request.worst_tokens
         worst = Amount(given + taken, self._prices.cost(model, given, taken), self._worst_milliseconds)
         if over := self._budgets.over_call(worst):
-            raise ModelError("over_budget", in_words(over))
+            raise ModelError("too_large", in_words(over))
         scopes = self._budgets.scopes(account, self._today())
         return Purchase(digest, account, model, request.content(), worst, scopes)
 
@@ -101,17 +104,23 @@ class Till:
         self.tally.expired += reserved.expired
         return settlement.charge
 
+    async def written(self) -> None:
+        """Return when everything is written."""
+        await self._journal.written()
+
     def close(self) -> None:
         """End the thread that writes."""
         self._journal.close()
 
     async def _write(self, settlement: Settlement) -> None:
-        await self._journal.settle(settlement)
-        self.tally.cost_usd += settlement.charge.cost_usd
-        self._reserved -= 1
-        self._settled += 1
-        change, self._change = self._change, asyncio.Event()
-        change.set()
+        try:
+            await self._journal.settle(settlement)
+            self.tally.cost_usd += settlement.charge.cost_usd
+        finally:  # also where it cannot be written: nobody may wait for it for ever
+            self._reserved -= 1
+            self._settled += 1
+            change, self._change = self._change, asyncio.Event()
+            change.set()
 
 
 def end_of(

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from flows.cli import main
 
-OURS = ("PLUMBLINE", "MLFLOW", "PREFECT", "MAKE", "MFLAGS")  # what would lead a command elsewhere
+OURS = ("PLUMBLINE", "MLFLOW", "PREFECT", "OPENAI", "MAKE", "MFLAGS")  # what would lead a command elsewhere
 ROOT = Path(__file__).parents[2]
 PLUMBLINE = str(Path(sys.executable).parent / "plumbline")
 

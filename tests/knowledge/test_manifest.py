@@ -47,9 +47,27 @@ def test_a_manifest_has_its_defaults(tmp_path):
     [
         ("{{question}}", "{{context}}", "prompt uses {{context}} but declares only question, passages"),
         ("[question, passages]", "[]", "prompt uses {{passages}} but declares only nothing"),
-        ("[local/extractive]", "[openai/gpt-5]", "this version answers with local/extractive alone"),
-        ("[local/extractive]", "[local/extractive, openai/gpt-5]", "answers with local/extractive alone"),
-        ("[local/extractive]", "[]", "answers with local/extractive alone"),
+        ("[local/extractive]", "[local/extractive, openai/gpt-5]", "nothing after it is ever asked; put it last"),
+        ("[local/extractive]", "[openai/gpt-5, openai/gpt-5]", "'openai/gpt-5' stands twice; once is enough"),
+        ("[local/extractive]", "[local/llama]", "'local/llama' is not embedded here; local/extractive is"),
+        *(
+            ("[local/extractive]", f"['{name}']", f"'{name}' is no model; write PROVIDER/MODEL")
+            for name in ("gpt-5", "openai/", "/gpt-5", "OpenAI/gpt-5", "openai/gpt 5", "")
+        ),
+        ("[local/extractive]", "[]", "'route' is []: Tuple should have at least 1 item"),
+        ("policy: support", "policy: support\ngeneration: {options: {n: 2}}", "'n' is set by the assistant itself"),
+        (
+            "policy: support",
+            "policy: support\ngeneration: {options: {stream: true}}",
+            "'stream' is set by the assistant",
+        ),
+        ("policy: support", "policy: support\ngeneration: {options: {stop: [a]}}", "'generation.options.stop"),
+        ("policy: support", "policy: support\ngeneration: {options: {temperature: .nan}}", "temperature.str' is nan"),
+        (
+            "policy: support",
+            "policy: support\ngeneration: {max_output_tokens: 0}",
+            "'generation.max_output_tokens' is 0",
+        ),
         ("suites: [customers]", "suites: []", "'suites' is []: Tuple should have at least 1 item"),
         ("policy: support", "polcy: support", "key 'policy' is missing"),
         ("policy: support", "policy: support\nretrieval: {limits: 3}", "unknown key 'retrieval.limits'"),
@@ -75,6 +93,30 @@ def test_a_wrong_manifest_is_refused_with_its_file(tmp_path, old, new, told):
         _read(tmp_path, _GOOD.replace(old, new))
     assert told in str(error.value)
     assert "desk.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "[openai/gpt-5]",
+        "[openai/gpt-5, local/extractive]",
+        "[openai/gpt-5, own-1/org/model:free]",
+        "[own_1/Meta-Llama-3.1]",
+    ],
+)
+def test_a_route_names_models_as_their_providers_call_them(tmp_path, route):
+    manifest = _read(tmp_path, _GOOD.replace("[local/extractive]", route))
+    assert list(manifest.route) == route.strip("[]").split(", ")
+
+
+def test_options_go_to_the_model_as_they_are_written(tmp_path):
+    options = (
+        "generation: {max_output_tokens: 50, options: {temperature: 0, reasoning_effort: low, top_p: 0.5, x: true}}"
+    )
+    generation = _read(tmp_path, f"{_GOOD}{options}\n").generation
+    assert generation.max_output_tokens == 50
+    assert dict(generation.options) == {"temperature": 0, "reasoning_effort": "low", "top_p": 0.5, "x": True}
+    assert type(generation.options["temperature"]) is int
 
 
 def test_a_manifest_may_name_its_judge(tmp_path):

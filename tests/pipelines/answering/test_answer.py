@@ -1,5 +1,6 @@
 """One question through the assistant, on a small real collection."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from knowledge.record import Document, Parsed, Passage, Recipe
 from knowledge.store import Store
 from knowledge.trace import Answer
 from pipelines.answering.answer import answer
+from pipelines.answering.extractive import answer_by_quoting
+from pipelines.answering.retrieve import Retriever
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 from pipelines.ingestion.embed import stage_rows
@@ -71,10 +74,22 @@ def policy():
 
 @pytest.fixture(scope="module")
 def ask(collection, manifest, policy):
-    def ask_as(question, *groups):
-        return answer(
-            question, manifest=manifest, policy=policy, collection=collection, embedder=EMBEDDER, groups=groups
-        )
+    async def call(request):
+        return answer_by_quoting(request, manifest.replies, EMBEDDER.embed)
+
+    def ask_as(question, *groups, tracer=None):
+        with Retriever(collection, EMBEDDER, limit=manifest.retrieval.limit) as retriever:
+            return asyncio.run(
+                answer(
+                    question,
+                    manifest=manifest,
+                    policy=policy,
+                    retrieve=retriever.retrieve,
+                    call=call,
+                    groups=groups,
+                    tracer=tracer,
+                )
+            )
 
     return ask_as
 
@@ -189,20 +204,10 @@ def test_citations_name_the_passages_among_the_contexts(ask):
         ("My lawyer will write to you.", ["screen", "answer"]),
     ],
 )
-def test_the_spans_are_the_steps_under_one_root_with_the_trace_id_of_the_answer(
-    collection, manifest, policy, question, steps
-):
+def test_the_spans_are_the_steps_under_one_root_with_the_trace_id_of_the_answer(ask, question, steps):
     recorder = SpanRecorder()
-    with recorder.alone():
-        found = answer(
-            question,
-            manifest=manifest,
-            policy=policy,
-            collection=collection,
-            embedder=EMBEDDER,
-            tracer=recorder.tracer,
-        )
-    spans = {span["name"]: span for span in recorder.taken()}
+    found = ask(question, tracer=recorder.tracer)
+    spans = {span["name"]: span for span in recorder.taken(found.trace_id)}
     assert list(spans) == steps  # a span is written when it ends
     root = spans["answer"]
     assert {span["context"]["trace_id"] for span in spans.values()} == {f"0x{found.trace_id}"}
@@ -216,7 +221,7 @@ def test_the_spans_are_the_steps_under_one_root_with_the_trace_id_of_the_answer(
         messages = json.loads(spans["call"]["attributes"]["input.value"])["messages"]
         assert [each["role"] for each in messages] == ["system", "user"]
         assert passages[0]["page_content"][:40] in messages[1]["content"]
-    assert recorder.taken() == []
+    assert recorder.taken(found.trace_id) == []
 
 
 def test_each_answer_has_a_trace_id_of_its_own_also_where_nothing_records(ask):
