@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +221,11 @@ def test_a_night_that_can_wait_is_answered_and_judged_in_batches(
 ) -> None:
     checkout = after_first_night
     fault_server.set(batch_seconds=0.3)
-    with (checkout.folder / "params.yaml").open("a", encoding="utf-8") as settings:
-        settings.write("\nmodels: {batch: {enabled: true, direct_minutes: 0, poll_seconds: 0.05, min_calls: 5}}\n")
+    path = checkout.folder / "params.yaml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    deadline = datetime.now(UTC) + timedelta(hours=12)
+    settings["models"]["batch"] |= {"enabled": True, "deadline": f"{deadline:%H:%M}", "poll_seconds": 0.05}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     with (checkout.folder / "knowledge/manifests/support.yaml").open("a", encoding="utf-8") as manifest:
         manifest.write("\njudge: {name: correctness, route: [openai/gpt-4.1-mini]}\n")
     endpoint = {"OPENAI_BASE_URL": fault_server.base_url, "OPENAI_API_KEY": "any"}
