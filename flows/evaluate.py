@@ -96,6 +96,8 @@ def answer_cases(exam: Exam) -> Outcome:
     collection = connections.store.open(manifest.collection, version=exam.collection_version)
     missing: list[Missing] = []
     rows: list[dict[str, Any]] = []
+    if lost := connections.ledger.close_lost():
+        say(f"evaluate: {lost} calls of a run that was killed are charged at their worst case: nobody knows their end")
     calls = connections.calls
     models = connections.judge_models(manifest)
     bench = Bench(judge, models, calls, replace(account, purpose="judge")) if judge else None

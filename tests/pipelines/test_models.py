@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_endpoint import odd_endpoint
 
 from pipelines.calling.replies import read_completion, read_embeddings
 from pipelines.calling.request import ChatRequest, EmbeddingRequest, ModelError, Schema
 from pipelines.calling.settings import Provider, Timeouts
 from pipelines.models import Endpoint
-from tests.odd_endpoint import odd_endpoint
 
 SCHEMA = Schema("verdict", {"type": "object", "properties": {"good": {"type": "boolean"}}, "required": ["good"]})
 MESSAGES = ({"role": "system", "content": "Be kind."}, {"role": "user", "content": "How are you, and why is that?"})

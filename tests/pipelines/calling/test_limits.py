@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from virtual_time import run_in_virtual_time
 
 from pipelines.calling.limits import MOST, START, Circuit, CircuitSettings, Concurrency, Rate
 from pipelines.calling.request import RETRIED, Kind, ModelError
 from pipelines.calling.retries import MOST_SECONDS, Retries
-from tests.virtual_time import run_in_virtual_time
 
 # when a call comes, how long it holds its slot, and when it gives up (None: never)
 TIMES = st.integers(0, 12)
