@@ -11,6 +11,9 @@ from faults.running import RunningServer
 from faults.settings import Rule
 from knowledge.errors import BatchError
 
+# the killed process is a fork; it asks no store, so Lance's warning is not for it
+pytestmark = pytest.mark.filterwarnings("ignore:lance is not fork-safe")
+
 BATCH = "batch:/v1/chat/completions"
 LOOKS = "/v1/batches/{id}"
 WHOLE = dict.fromkeys(range(CASES), "You wrote")
