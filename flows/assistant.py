@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 from opentelemetry.trace import Tracer
 
@@ -14,6 +16,7 @@ from pipelines.answering.answer import answer
 from pipelines.answering.retrieve import Asked, retrieve_many
 from pipelines.answering.route import Purse, Route
 from pipelines.answering.screen import screen
+from pipelines.batch import Door
 
 
 class Assistant:
@@ -42,6 +45,12 @@ class Assistant:
         embed = connections.local_embedder.embed
         self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=embed)
         self._passages: dict[Asked, list[Hit]] = {}
+
+    def buying_at(self, door: Door) -> Self:
+        """The same assistant with the passages it has found, buying elsewhere."""
+        other = copy(self)
+        other._route = self._route.buying_at(door)
+        return other
 
     def retrieve_ahead(self, asked: Sequence[Asked]) -> None:
         """Find the passages of questions that will be put, together: for a fifth of the time it takes one by one."""

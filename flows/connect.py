@@ -15,6 +15,7 @@ from evals.graders.judge import JudgePrompt, read_judge
 from evals.retrieval import read_queries
 from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
 from flows.state import make_folder
+from knowledge.batch_job import BatchJobs
 from knowledge.digest import digest
 from knowledge.errors import CollectionError, SettingsError, SourceError
 from knowledge.history import History
@@ -59,6 +60,11 @@ class Connections:
     def local_embedder(self) -> WordLlamaEmbedder:
         """The embedded one, which the embedded answering model uses also where passages are embedded by another."""
         return WordLlamaEmbedder()
+
+    @cached_property
+    def batch_jobs(self) -> BatchJobs:
+        """The batches that providers were given, in the state database."""
+        return BatchJobs(self.history, self.ledger)
 
     @cached_property
     def embedder(self) -> "Embedder":

@@ -14,6 +14,7 @@ from evals.compare import Comparison, Result, compare, pass_rates
 from flows.announce import announce_evaluate
 from flows.assistant import Assistant
 from flows.connect import Connections, connect
+from flows.deferral import buy_ahead
 from flows.exam import Bench, Exam, Examiner, Missing, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
@@ -103,8 +104,10 @@ def answer_cases(exam: Exam) -> Outcome:
     with closing(calls):
         assistant = Assistant(connections, manifest, collection, purse, evaluated=True)
         assistant.retrieve_ahead([Asked(case.question, case.groups) for _, case in wanted])
-        examined = calls.each(wanted, Examiner(assistant, bench).examine)
-        for each in watch(examined, "evaluate", len(wanted), beside=lambda: f"{calls.tally.cost_usd:.4f} USD"):
+        examiner = Examiner(assistant, bench)
+        ahead = buy_ahead(connections, exam, wanted, examiner)
+        examined = calls.each(wanted, examiner.examine)
+        for each in watch(examined, "evaluate", len(wanted), beside=lambda: ahead.cost_with(calls.tally)):
             if isinstance(each, Missing):
                 missing.append(each)
                 continue
@@ -113,11 +116,13 @@ def answer_cases(exam: Exam) -> Outcome:
                 connections.history.record_results(rows)
                 rows = []
     connections.history.record_results(rows)
-    tally, read = calls.tally, len(cases) - len(wanted)
+    read = len(cases) - len(wanted)
+    if ahead.paid:
+        say(f"evaluate: {ahead.paid} replies were bought in batches, {calls.tally.paid} directly")
     say(f"evaluate: {len(wanted) - len(missing)} cases answered, {read} read from the record")
     for reason, number in Counter(each.reason for each in missing).most_common(3):
         say(f"evaluate: {number} cases are missing: {reason}")
-    return Outcome({"paid": tally.paid, "reused": tally.reused + read}, tuple(missing))
+    return Outcome(ahead.calls_with(calls.tally, read=read), tuple(missing))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

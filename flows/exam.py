@@ -13,7 +13,7 @@ from flows.spans import SpanRecorder
 from knowledge.call import Account
 from knowledge.trace import Answer
 from pipelines.answering.retrieve import Asked
-from pipelines.batch import Calls, Result
+from pipelines.batch import Door, Result
 from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
 from pipelines.calling.structured import buy_structured
 
@@ -59,7 +59,7 @@ class Bench:
 
     prompt: JudgePrompt
     models: tuple[str, ...]
-    calls: Calls
+    calls: Door
     account: Account
 
     async def judge(self, case: Case, answer: Answer) -> tuple[Score, float]:
@@ -86,6 +86,11 @@ class Examiner:
         self._bench = bench
         self._recorder = SpanRecorder()
         self._over_budget: str | None = None
+
+    def buying_at(self, door: Door) -> "Examiner":
+        """Another one who puts the same cases, and buys at another door."""
+        bench = replace(self._bench, calls=door) if self._bench else None
+        return Examiner(self._assistant.buying_at(door), bench)
 
     async def examine(self, asked: tuple[str, Case]) -> Examined | Missing:
         """One (suite, case)."""
