@@ -55,11 +55,11 @@ class Comparison:
 
 
 def pass_rates(results: Sequence[Result]) -> dict[str, PassRate]:
-    """Pass rate of every kind that occurs, in the usual order, and of all under `all`."""
+    """Pass rate of all under `all`, and of every kind that occurs, in the usual order."""
     found = {}
     for kind in ("all", *KINDS):
         graded = [each.passed for each in results if kind in ("all", each.kind)]
-        if graded:
+        if graded or kind == "all":
             known = [passed for passed in graded if passed is not None]
             found[kind] = PassRate(sum(known), len(known), len(graded) - len(known))
     return found

@@ -64,6 +64,9 @@ def show_evaluate(result: EvaluateResult) -> None:
         for kind, each in result.scores.items()
     ]
     text = f"# {result.verdict}\n\n{cell(result.verdict_reason)}\n\n{table(('kind', 'passed', 'rate'), rates)}"
+    if result.missing:
+        text += "\n\n## Without an answer\n\n"
+        text += table(("case", "why"), [(f"{each['suite']}/{each['case']}", each["reason"]) for each in result.missing])
     if result.comparison:
         flips = [("lost", name) for name in result.comparison.lost]
         flips += [("gained", name) for name in result.comparison.gained]
@@ -86,7 +89,8 @@ def show_night(summary: dict[str, Any], links: dict[str, str]) -> None:
     ]
     if evaluated:
         every = evaluated["scores"]["all"]
-        rows.append(("cases", f"{every['passed']} of {every['cases']} passed"))
+        missing = f", {len(evaluated['missing'])} without an answer" if evaluated["missing"] else ""
+        rows.append(("cases", f"{every['passed']} of {every['cases']} passed{missing}"))
     rows += [("cost", f"{summary['cost_usd']:.4f} USD"), *((name, url) for name, url in links.items())]
     head = f"# {summary['assistant']}, night {summary['night']}"
     create_markdown_artifact(

@@ -1,21 +1,25 @@
 """One assistant at work: its manifest and policy, the passages it may find and the models it may ask."""
 
+import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from copy import copy
 from typing import Self
 
 from opentelemetry.trace import Tracer
 
 from flows.connect import Connections
 from knowledge.manifest import LOCAL_MODEL, Manifest
+from knowledge.record import Hit
 from knowledge.store import Collection
 from knowledge.trace import Answer
 from pipelines.answering.answer import answer
-from pipelines.answering.retrieve import Retriever
+from pipelines.answering.retrieve import Asked, retrieve_many
 from pipelines.answering.route import Purse, Route
+from pipelines.answering.screen import screen
+from pipelines.batch import Door
 
 
-class Assistant(AbstractContextManager["Assistant"]):
+class Assistant:
     """Answers on one version of its collection, buying on one purse; its coroutines run on `connections.calls`.
 
     evaluated: only the hosted models of the route answer, where there are any. A night in which the provider is down
@@ -36,26 +40,39 @@ class Assistant(AbstractContextManager["Assistant"]):
             models = tuple(model for model in models if model != LOCAL_MODEL) or models
         self._manifest = manifest
         self._policy = connections.policy(manifest)
-        self._retriever = Retriever(collection, connections.embedder, limit=manifest.retrieval.limit)
-        self._route = Route(
-            manifest, models, calls=connections.calls, purse=purse, embed=connections.local_embedder.embed
-        )
+        self._collection = collection
+        self._embedder = connections.embedder
+        embed = connections.local_embedder.embed
+        self._route = Route(manifest, models, calls=connections.calls, purse=purse, embed=embed)
+        self._passages: dict[Asked, list[Hit]] = {}
 
-    def __enter__(self) -> Self:
-        self._retriever.__enter__()
-        return self
+    def buying_at(self, door: Door) -> Self:
+        """The same assistant with the passages it has found, buying elsewhere."""
+        other = copy(self)
+        other._route = self._route.buying_at(door)
+        return other
 
-    def __exit__(self, *_: object) -> None:
-        self._retriever.__exit__()
+    def retrieve_ahead(self, asked: Sequence[Asked]) -> None:
+        """Find the passages of questions that will be put, together: for a fifth of the time it takes one by one."""
+        asked = [each for each in asked if screen(each.question, self._policy) is None]
+        limit = self._manifest.retrieval.limit
+        found = retrieve_many(asked, self._collection, self._embedder, limit=limit)
+        self._passages |= dict(zip(asked, found, strict=True))
 
-    async def answer(self, question: str, *, groups: Sequence[str], tracer: Tracer | None = None) -> Answer:
+    async def answer(self, asked: Asked, *, tracer: Tracer | None = None) -> Answer:
         """One traced answer. Raises CallError when no model answered."""
         return await answer(
-            question,
+            asked.question,
             manifest=self._manifest,
             policy=self._policy,
-            retrieve=self._retriever.retrieve,
+            retrieve=self._retrieve,
             call=self._route.call,
-            groups=groups,
+            groups=asked.groups,
             tracer=tracer,
         )
+
+    async def _retrieve(self, question: str, groups: Sequence[str]) -> list[Hit]:
+        asked = Asked(question, tuple(groups))
+        if asked not in self._passages:
+            await asyncio.to_thread(self.retrieve_ahead, [asked])
+        return self._passages[asked]

@@ -15,6 +15,7 @@ from evals.graders.judge import JudgePrompt, read_judge
 from evals.retrieval import read_queries
 from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
 from flows.state import make_folder
+from knowledge.batch_job import BatchJobs
 from knowledge.digest import digest
 from knowledge.errors import CollectionError, SettingsError, SourceError
 from knowledge.history import History
@@ -59,6 +60,11 @@ class Connections:
     def local_embedder(self) -> WordLlamaEmbedder:
         """The embedded one, which the embedded answering model uses also where passages are embedded by another."""
         return WordLlamaEmbedder()
+
+    @cached_property
+    def batch_jobs(self) -> BatchJobs:
+        """The batches that providers were given, in the state database."""
+        return BatchJobs(self.history, self.ledger)
 
     @cached_property
     def embedder(self) -> "Embedder":
@@ -229,7 +235,7 @@ class Connections:
 
     def asked(self, collection: str, *, candidate: bool) -> "Collection":
         """The collection at the version an evaluation asks: what serves, or the newest. Raises CollectionError."""
-        return self.store.open(collection) if candidate else self.serving(collection)
+        return self._searchable(self.store.open(collection)) if candidate else self.serving(collection)
 
     def serving(self, collection: str) -> "Collection":
         """The collection at the version that serves. Raises CollectionError."""
@@ -240,7 +246,18 @@ class Connections:
                 f"collection '{collection}': version {latest.version} is a candidate, none serves yet. "
                 f"Run `plumbline check --collection {collection}`."
             )
-        return self.store.open(collection, version=version)
+        return self._searchable(self.store.open(collection, version=version))
+
+    def _searchable(self, opened: "Collection") -> "Collection":
+        """A question's vector finds nothing among those of another model."""
+        embedded = opened.embed_ids()
+        if embedded and self.embedder.embed_id not in embedded:
+            raise CollectionError(
+                f"collection '{opened.name}': version {opened.version} holds the vectors of another embedder than "
+                f"'{self.settings.embedding.model}'. Run `plumbline ingest --collection {opened.name}` and "
+                f"`plumbline check --collection {opened.name}`, or set `embedding` in params.yaml back."
+            )
+        return opened
 
 
 def connect() -> Connections:

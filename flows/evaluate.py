@@ -14,6 +14,7 @@ from evals.compare import Comparison, Result, compare, pass_rates
 from flows.announce import announce_evaluate
 from flows.assistant import Assistant
 from flows.connect import Connections, connect
+from flows.deferral import buy_ahead
 from flows.exam import Bench, Exam, Examiner, Missing, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
@@ -25,13 +26,14 @@ from flows.tracking.steps import log_evaluate
 from knowledge.call import Account
 from knowledge.errors import ContentError
 from knowledge.spending import read_cost
+from pipelines.answering.retrieve import Asked
 from pipelines.answering.route import Purse
 
 BATCH = 20  # results recorded in one transaction: what a kill can cost
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Outcome:
     """What came of asking: calls paid and reused (replies of the ledger, results of the record), cases missing."""
 
     calls: dict[str, int]
@@ -54,8 +56,8 @@ def evaluate(
     started = time.perf_counter()
     with hold_state(connect().project, f"evaluate {assistant}"):
         exam = prepare_exam(assistant, suites, candidate)
-        asked = answer_cases(exam)
-        result = compare_nights(exam, asked, started)
+        outcome = answer_cases(exam)
+        result = compare_nights(exam, outcome, started)
         log_evaluate(result, exam.suites)
         announce_evaluate(result)
         return result
@@ -81,7 +83,7 @@ def prepare_exam(assistant: str, suites: list[str] | None, candidate: bool) -> E
 
 
 @step
-def answer_cases(exam: Exam) -> Asked:
+def answer_cases(exam: Exam) -> Outcome:
     """Answer and grade every case that has no result of this night yet, recording as it goes."""
     connections = connect()
     manifest = connections.manifest(exam.assistant)
@@ -94,12 +96,18 @@ def answer_cases(exam: Exam) -> Asked:
     collection = connections.store.open(manifest.collection, version=exam.collection_version)
     missing: list[Missing] = []
     rows: list[dict[str, Any]] = []
+    if lost := connections.ledger.close_lost():
+        say(f"evaluate: {lost} calls of a run that was killed are charged at their worst case: nobody knows their end")
     calls = connections.calls
     models = connections.judge_models(manifest)
     bench = Bench(judge, models, calls, replace(account, purpose="judge")) if judge else None
-    with closing(calls), Assistant(connections, manifest, collection, purse, evaluated=True) as assistant:
-        examined = calls.each(wanted, Examiner(assistant, bench).examine)
-        for each in watch(examined, "evaluate", len(wanted), beside=lambda: f"{calls.tally.cost_usd:.4f} USD"):
+    with closing(calls):
+        assistant = Assistant(connections, manifest, collection, purse, evaluated=True)
+        assistant.retrieve_ahead([Asked(case.question, case.groups) for _, case in wanted])
+        examiner = Examiner(assistant, bench)
+        ahead = buy_ahead(connections, exam, wanted, examiner)
+        examined = calls.each(wanted, examiner.examine)
+        for each in watch(examined, "evaluate", len(wanted), beside=lambda: ahead.cost_with(calls.tally)):
             if isinstance(each, Missing):
                 missing.append(each)
                 continue
@@ -108,11 +116,13 @@ def answer_cases(exam: Exam) -> Asked:
                 connections.history.record_results(rows)
                 rows = []
     connections.history.record_results(rows)
-    tally, read = calls.tally, len(cases) - len(wanted)
+    read = len(cases) - len(wanted)
+    if ahead.paid:
+        say(f"evaluate: {ahead.paid} replies were bought in batches, {calls.tally.paid} directly")
     say(f"evaluate: {len(wanted) - len(missing)} cases answered, {read} read from the record")
     for reason, number in Counter(each.reason for each in missing).most_common(3):
         say(f"evaluate: {number} cases are missing: {reason}")
-    return Asked({"paid": tally.paid, "reused": tally.reused + read}, tuple(missing))
+    return Outcome(ahead.calls_with(calls.tally, read=read), tuple(missing))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -124,7 +134,7 @@ def _wanted(exam: Exam, suite: str, case: Case) -> tuple[Any, ...]:
 
 
 @step
-def compare_nights(exam: Exam, asked: Asked, started: float) -> EvaluateResult:
+def compare_nights(exam: Exam, outcome: Outcome, started: float) -> EvaluateResult:
     """Pass rates by kind, the flips since the last finished night, and how far the baseline is."""
     connections = connect()
     wanted = {_wanted(exam, suite.suite, case) for suite in exam.suites for case in suite.cases}
@@ -141,10 +151,10 @@ def compare_nights(exam: Exam, asked: Asked, started: float) -> EvaluateResult:
         cases=tuple(_case_row(row) for row in rows),
         comparison=comparison,
         verdict="not enough evidence",
-        verdict_reason=_missing(asked) or _baseline(connections, exam),
+        verdict_reason=_missing(outcome) or _baseline(connections, exam),
         cost_usd=round(read_cost(connections.history, exam.assistant, exam.night), 6),
-        calls=asked.calls,
-        missing=tuple(asdict(each) for each in asked.missing),
+        calls=outcome.calls,
+        missing=tuple(asdict(each) for each in outcome.missing),
         seconds=round(time.perf_counter() - started, 2),
         flips=tuple(_flips(comparison, rows, before.rows)) if before and comparison else (),
     )
@@ -179,9 +189,9 @@ def _flips(
             yield {**row, "flip": flip, **answers}
 
 
-def _missing(asked: Asked) -> str:
+def _missing(outcome: Outcome) -> str:
     """Why a night says nothing: cases that were not answered are neither passed nor failed."""
-    return f"{len(asked.missing)} cases are missing ({asked.missing[0].reason})" if asked.missing else ""
+    return f"{len(outcome.missing)} cases are missing ({outcome.missing[0].reason})" if outcome.missing else ""
 
 
 def _baseline(connections: Connections, exam: Exam) -> str:

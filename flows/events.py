@@ -70,7 +70,7 @@ def events_of_check(result: CheckResult) -> list[Event]:
 
 
 def events_of_night(summary: dict[str, Any], alarms: AlarmSettings) -> list[Event]:
-    """That it is finished; drift; a cost over its limit."""
+    """That it is finished; drift; a cost over its limit, or a budget that ended it early."""
     about = f"assistant.{summary['assistant']}"
     night = f"{summary['assistant']} {summary['night']}"
     text = f"{summary['verdict_reason']}. {summary.get('changed', '')}".strip()
@@ -80,6 +80,11 @@ def events_of_night(summary: dict[str, Any], alarms: AlarmSettings) -> list[Even
     if summary["cost_usd"] > alarms.cost_usd:
         spent = f"night {night} cost {summary['cost_usd']:.2f} USD"
         found.append(Event("over-budget", about, spent, f"The limit is {alarms.cost_usd:g} USD."))
+    missing = (summary.get("evaluate") or {}).get("missing", [])
+    if over := [each for each in missing if each["over_budget"]]:
+        stopped = f"night {night} stopped asking: {len(over)} cases are over budget"
+        named = ", ".join(f"{each['suite']}/{each['case']}" for each in over[:20])
+        found.append(Event("over-budget", about, stopped, f"{over[0]['reason']} Missing: {named}"))
     return found
 
 

@@ -12,7 +12,8 @@ from flows.assistant import Assistant
 from flows.spans import SpanRecorder
 from knowledge.call import Account
 from knowledge.trace import Answer
-from pipelines.batch import Calls, Result
+from pipelines.answering.retrieve import Asked
+from pipelines.batch import Door, Result
 from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
 from pipelines.calling.structured import buy_structured
 
@@ -58,7 +59,7 @@ class Bench:
 
     prompt: JudgePrompt
     models: tuple[str, ...]
-    calls: Calls
+    calls: Door
     account: Account
 
     async def judge(self, case: Case, answer: Answer) -> tuple[Score, float]:
@@ -86,6 +87,11 @@ class Examiner:
         self._recorder = SpanRecorder()
         self._over_budget: str | None = None
 
+    def buying_at(self, door: Door) -> "Examiner":
+        """Another one who puts the same cases, and buys at another door."""
+        bench = replace(self._bench, calls=door) if self._bench else None
+        return Examiner(self._assistant.buying_at(door), bench)
+
     async def examine(self, asked: tuple[str, Case]) -> Examined | Missing:
         """One (suite, case)."""
         suite, case = asked
@@ -100,7 +106,7 @@ class Examiner:
             return Missing(suite, case.id, str(problem))
 
     async def _examine(self, suite: str, case: Case) -> Examined:
-        found = await self._assistant.answer(case.question, groups=case.groups, tracer=self._recorder.tracer)
+        found = await self._assistant.answer(Asked(case.question, case.groups), tracer=self._recorder.tracer)
         examined = Examined(suite, case, found, self._recorder.taken(found.trace_id))
         if self._bench is None or not needs_judge(case, found):
             return examined

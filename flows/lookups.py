@@ -57,6 +57,7 @@ def ask(*, question: str, assistant: str, groups: tuple[str, ...], reader: str, 
     from flows.assistant import Assistant
     from flows.connect import connect
     from knowledge.call import Account
+    from pipelines.answering.retrieve import Asked
     from pipelines.answering.route import Purse
 
     groups = check_groups(groups)
@@ -73,8 +74,8 @@ def ask(*, question: str, assistant: str, groups: tuple[str, ...], reader: str, 
     )
     serving = connections.serving(manifest.collection)
     calls = connections.calls
-    with closing(calls), Assistant(connections, manifest, serving, purse) as at_work:
-        found = calls.run(at_work.answer(question, groups=groups))
+    with closing(calls):
+        found = calls.run(Assistant(connections, manifest, serving, purse).answer(Asked(question, groups)))
     show(found.as_row(), summaries.answer, as_json)
     return GOOD
 

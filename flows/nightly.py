@@ -15,7 +15,7 @@ from flows.evaluate import evaluate
 from flows.forms import AssistantName
 from flows.ingest import ingest
 from flows.lost import close_lost_runs
-from flows.nights import tonight_of, within
+from flows.nights import missing_cases, tonight_of, within
 from flows.report import write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.screen import say
@@ -85,6 +85,9 @@ def begin_night(assistant: str, night: date | None, new_night: bool) -> Night:
         tonight = same[-1]
         if tonight.status == "running":
             say(f"night {tonight.name} of '{assistant}' was not finished: it goes on")
+        elif missing := missing_cases(tonight):
+            say(f"night {tonight.name} of '{assistant}' has {missing} cases missing: they are asked now")
+            tonight = replace(tonight, summary=None)
     else:
         if nights and wanted < nights[-1].scheduled_on:
             raise ContentError(

@@ -26,12 +26,18 @@ def within(night: Night) -> Iterator[None]:
 
 
 def finished_night(connections: Connections, assistant: str, night: date | None) -> dict[str, Any] | None:
-    """What a finished night said; None when tonight's (or the one asked for) has still to run."""
+    """What a finished night said; None when tonight's (or the one asked for) has still to run, or to go on."""
     connections.manifest(assistant)
     nights = connections.history.nights(assistant)
     wanted = night or tonight_of(connections, nights)
     same = [each for each in nights if each.scheduled_on == wanted]
-    return same[-1].summary if same and same[-1].status == "finished" else None
+    return same[-1].summary if same and same[-1].status == "finished" and not missing_cases(same[-1]) else None
+
+
+def missing_cases(night: Night) -> int:
+    """Cases of a finished night that no model answered, such as over budget; asked for again, it asks them."""
+    evaluated = (night.summary or {}).get("evaluate") or {}
+    return len(evaluated.get("missing", ()))
 
 
 def night_or_now(connections: Connections) -> str:

@@ -143,7 +143,7 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody who is alive is buying this very reply: wait for it. batch: the provider's batch it is part of."""
+    """Somebody who is alive is buying this very reply: wait for it. batch: the batch job it is part of."""
 
     entry: int
     batch: str | None = None

@@ -39,3 +39,7 @@ class StateError(PlumblineError):
 
 class CorpusError(PlumblineError):
     """The kept documents cannot be kept, sent or brought back."""
+
+
+class BatchError(PlumblineError):
+    """A batch that was submitted to a provider has not ended, so nothing of it may be bought again yet."""

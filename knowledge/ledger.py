@@ -28,7 +28,7 @@ class Ledger:
 
     def __init__(self, database: Database, *, owner: str | None = None):
         self._database = database
-        self._owner = owner or this_process()
+        self.owner = owner or this_process()
 
     def commit(self, purchases: Sequence[Purchase], settlements: Sequence[Settlement]) -> list[Answered]:
         """End attempts and begin others, in one transaction; one answer for each purchase, in order.
@@ -36,9 +36,9 @@ class Ledger:
         Settlements come first. One that stands already is passed over, so that a commit can be repeated.
         Raises StateError for an entry that does not exist.
         """
-        with self._alone() as connection:
+        with self.alone() as connection:
             now = datetime.now(UTC)
-            return GroupCommit(connection, purchases, settlements, owner=self._owner, now=now).run()
+            return GroupCommit(connection, purchases, settlements, owner=self.owner, now=now).run()
 
     def bought(self, key: str) -> Bought | None:
         """The reply that stands under a key."""
@@ -52,11 +52,11 @@ class Ledger:
 
     def close_lost(self) -> int:
         """Mark as unknown what processes that are no more have left reserved; how many."""
-        with self._alone() as connection:
+        with self.alone() as connection:
             now = datetime.now(UTC)
             reserved = select(_ledger.id, _ledger.owner, _ledger.reserved_at).where(tables.OPEN)
             rows = connection.execute(reserved.where(_ledger.batch.is_(None))).all()
-            owners = Owners(self._owner, now=now)
+            owners = Owners(self.owner, now=now)
             lost = [row for row in rows if not owners.hold(row.owner, reserved_at=row.reserved_at)]
             mark_unknown(connection, [unknown(row.id, now) for row in lost])
         return len(lost)
@@ -65,13 +65,13 @@ class Ledger:
         """Take requests and replies out of what ended before a moment; digests, counts and costs stay. How many."""
         ended = _ledger.reserved_at < before, _ledger.settled_at < before, _ledger.status != "reserved"
         has_text = or_(_ledger.request.is_not(None), _ledger.reply.is_not(None))
-        with self._alone() as connection:
+        with self.alone() as connection:
             return connection.execute(
                 update(tables.ledger).where(*ended, has_text).values(request=None, reply=None)
             ).rowcount
 
     @contextmanager
-    def _alone(self) -> Iterator[Connection]:
+    def alone(self) -> Iterator[Connection]:
         """A transaction in which no other process commits to the ledger, so that check and write are one.
 
         Raises StateError when it cannot be written.

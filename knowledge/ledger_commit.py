@@ -90,8 +90,9 @@ class GroupCommit:
         *,
         owner: str,
         now: datetime,
+        batch: str | None = None,
     ):
-        self._connection, self._owner, self._now = connection, owner, now
+        self._connection, self._owner, self._now, self._batch = connection, owner, now, batch
         self._purchases = [(purchase, purchase.key) for purchase in purchases]
         self._settlements = settlements
         self._spend = Spend(connection, purchases)
@@ -178,7 +179,8 @@ class GroupCommit:
         entry = first + len(self._reserved)
         self._standing[key] = Held(entry)
         self._spend.add(((scope.name, scope.period) for scope in purchase.scopes), purchase.worst)
-        self._reserved.append(_new_row(purchase, key) | {"id": entry, "owner": self._owner, "reserved_at": self._now})
+        ours = {"id": entry, "owner": self._owner, "batch": self._batch, "reserved_at": self._now}
+        self._reserved.append(_new_row(purchase, key) | ours)
         return Reserved(entry, expired=isinstance(standing, _Forgotten))
 
     def _write(self) -> None:

@@ -115,6 +115,10 @@ class Collection:
         rows = rows.filter(pc.equal(rows["embed_id"], embed_id))
         return dict(zip(rows["text_sha"].to_pylist(), rows["vector"].to_pylist(), strict=True))
 
+    def embed_ids(self) -> set[str]:
+        """The embedders whose vectors are in the open version."""
+        return set(pc.unique(self._columns(["embed_id"])["embed_id"]).to_pylist())
+
     def chunk_ids(self) -> list[str]:
         """All ids, as stored: a doubled one stands twice."""
         ids: list[str] = self._columns(["chunk_id"])["chunk_id"].to_pylist()
@@ -154,6 +158,16 @@ class Collection:
         """Put `rows` in and take out every other row of the documents `replaced`, in one atomic commit."""
         if self._read_only:
             raise CollectionError(f"collection '{self.name}': version {self.version} is read only. Open the newest.")
+        if rows.schema.field("vector").type != self._table.schema.field("vector").type:
+            # vectors of another width are other columns: the whole table is written anew, as its next version
+            left = self.documents().keys() - set(replaced)
+            if left:
+                raise CollectionError(
+                    f"collection '{self.name}': {min(left)} has vectors of another width and no new ones. Nothing was "
+                    "changed; run `plumbline ingest` again."
+                )
+            self._table.add(rows, mode="overwrite")
+            return
         merge = self._table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all()
         if replaced:
             names = ", ".join(_quoted(doc_id) for doc_id in replaced)

@@ -170,7 +170,7 @@ ledger = Table(
     Column("segment", String(128), nullable=False),
     Column("status", String(16), nullable=False),  # see Status in knowledge/call.py
     Column("owner", String(128), nullable=False),  # the process that is buying; see knowledge/owner.py
-    Column("batch", String(128)),  # the provider's batch the call is part of
+    Column("batch", String(128)),  # the batch_job the call is part of
     Column("model_asked", String(128), nullable=False),
     Column("model_served", Text),
     Column("fingerprint", Text),
@@ -199,6 +199,23 @@ ledger = Table(
     Index("ledger_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
     Index("ledger_request", "request_digest", "purpose"),
     Index("ledger_reserved_at", "reserved_at"),
+)
+
+batch_job = Table(
+    "batch_job",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("assistant", String(64), nullable=False),
+    Column("night", String(32), nullable=False),
+    Column("owner", String(128), nullable=False),  # the process that submits it
+    Column("status", String(32), nullable=False),  # reserved, uploaded, then as the provider calls it
+    Column("file_id", String(128)),  # the uploaded requests
+    Column("batch_id", String(128)),  # as the provider calls it
+    Column("opened_at", Moment, nullable=False),
+    Column("claimed_at", Moment, nullable=False),
+    Column("ended_at", Moment),  # null: some of its calls may still be without an end
 )
 
 spend = Table(

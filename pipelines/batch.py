@@ -4,14 +4,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from knowledge.call import Account, Bought, Charge, Held, Purchase, Reserved
 from pipelines.calling.budget import Budgets
 from pipelines.calling.gate import LOOK_SECONDS, Gate
 from pipelines.calling.loop import CallLoop
 from pipelines.calling.prices import Prices
-from pipelines.calling.request import BudgetError, CallError, ModelError, PassedOver, Reply, Request, request_digest
+from pipelines.calling.request import (
+    BudgetError,
+    CallError,
+    ChatRequest,
+    ModelError,
+    PassedOver,
+    Reply,
+    Request,
+    request_digest,
+)
 from pipelines.calling.settings import ModelSettings, Provider
 from pipelines.calling.till import Ledger, Tally, Till
 
@@ -33,6 +42,21 @@ class Result:
     charge: Charge
     reused: bool
     passed_over: tuple[PassedOver, ...] = ()
+
+
+class Door(Protocol):
+    """Where replies are bought."""
+
+    async def buy(
+        self,
+        request: ChatRequest,
+        *,
+        route: Sequence[str],
+        account: Account,
+        attempts: int | None = None,
+        fresh_within: timedelta | None = None,
+    ) -> Result:
+        """The reply of the first model on the route that gives one; see `Calls.buy`."""
 
 
 class Calls:
@@ -79,6 +103,10 @@ class Calls:
         """
         at_once = sum(2 * gate.most_at_once for gate in self._gates.values()) or 1
         return self._loop.each(items, work, at_once=at_once)
+
+    def quote(self, request: ChatRequest, *, route: Sequence[str], account: Account) -> Purchase:
+        """What asking the first model of the route would be. Raises ModelError when no call may take as much."""
+        return self._till.purchase(route[0], request, request_digest(request, route), account)
 
     async def buy(
         self,
@@ -178,5 +206,10 @@ class Calls:
 
     def _reuse(self, bought: Bought) -> Result:
         self.tally.reused += 1
-        served = bought.model_served or bought.model
-        return Result(bought.reply, bought.model, served, bought.fingerprint, bought.charge, reused=True)
+        return read_result(bought)
+
+
+def read_result(bought: Bought) -> Result:
+    """What stands in the ledger."""
+    served = bought.model_served or bought.model
+    return Result(bought.reply, bought.model, served, bought.fingerprint, bought.charge, reused=True)

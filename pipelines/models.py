@@ -1,4 +1,4 @@
-"""Models behind OpenAI-compatible endpoints: one attempt of one call. The only module that knows openai."""
+"""Models behind OpenAI-compatible endpoints: one attempt of one call. With batch_api.py, all that knows openai."""
 
 import asyncio
 import json

@@ -1,5 +1,6 @@
 """The figures a report shows, beside those of the night before. Summaries of earlier versions lack some keys."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -63,6 +64,16 @@ def latency(summary: Summary) -> tuple[float, float] | None:
     if not found:
         return None
     return median(found), quantiles(found, n=20, method="inclusive")[-1] if len(found) > 1 else found[0]
+
+
+def models(summary: Summary) -> dict[str, int]:
+    """Who answered how many cases: the served model, and why it stood in for another."""
+    found: Counter[str] = Counter()
+    for row in summary["evaluate"]["cases"] if summary.get("evaluate") else []:
+        if row["model"] != "none":
+            instead = f", as {row['fallback']}" if row.get("fallback") else ""
+            found[f"{row.get('served_model') or row['model']}{instead}"] += 1
+    return dict(found.most_common())
 
 
 def key_figures(summary: Summary, last: Summary | None) -> Iterator[Figure]:

@@ -46,6 +46,7 @@ def render(summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
             passed_cases=figures.passed_cases(summary, last) if evaluated else {},
             seconds=figures.seconds(summary),
             latency=figures.latency(summary),
+            models=figures.models(summary),
             nights=nights,
             plots=plot_nights(nights),
         )

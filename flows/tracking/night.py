@@ -64,7 +64,7 @@ def log_night(
     checked: CheckResult,
     evaluated: EvaluateResult | None,
 ) -> None:
-    """Log a night on its run and close it. What a night that was killed here had logged already stays as it is."""
+    """Log a night on its run and close it. Figures of a night that goes on are brought up to date."""
     run_id = night.mlflow_run_id
     if run_id is None:
         return

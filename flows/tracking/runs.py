@@ -60,7 +60,7 @@ class Tracking:
         tables: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
         datasets: Mapping[str, tuple[str, Sequence[Mapping[str, object]]]] | None = None,
     ) -> None:
-        """Write to a run; a parameter or metric that it has already stays. tables: rows by file name.
+        """Write to a run; a parameter that it has stays, a metric that differs is written anew. tables: by file name.
 
         datasets: digest and rows by name.
         """
@@ -75,9 +75,10 @@ class Tracking:
         # what makes a JSON file a table in the UI
         listed = {"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"} for name in shown])}
         figures = {name: value for name, value in (metrics or {}).items() if value is not None}
+        new = {name: value for name, value in figures.items() if have.metrics.get(name) != value}
         self.client.log_batch(
             run_id,
-            metrics=[Metric(name, value, now, STEP) for name, value in figures.items() if name not in have.metrics],
+            metrics=[Metric(name, value, now, STEP) for name, value in new.items()],
             params=[
                 Param(name, str(value)[:500]) for name, value in (parameters or {}).items() if name not in have.params
             ],

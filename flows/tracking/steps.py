@@ -129,6 +129,8 @@ def evaluate_metrics(result: EvaluateResult) -> dict[str, float | None]:
         "evaluate/lost": float(len(result.comparison.lost) if result.comparison else 0),
         "evaluate/gained": float(len(result.comparison.gained) if result.comparison else 0),
         "evaluate/cases": float(result.scores["all"].cases),
+        "evaluate/missing": float(len(result.missing)),
+        "evaluate/calls_paid": float(result.calls["paid"]),
         "evaluate/cost_usd": result.cost_usd,
         "evaluate/seconds": result.seconds,
     }
@@ -150,7 +152,7 @@ def flat(content: Mapping[str, Any], above: str = "") -> dict[str, object]:
 
 def served_models(result: EvaluateResult) -> list[str]:
     """The models that really answered."""
-    return sorted({str(row["model"]) for row in result.cases} - {"none"})
+    return sorted({str(row["served_model"]) for row in result.cases} - {"none"})
 
 
 def _begin(experiment: str, name: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from knowledge.manifest import Manifest
 from knowledge.policy import Policy
@@ -34,7 +35,8 @@ def assemble(question: str, hits: Sequence[Hit], manifest: Manifest, policy: Pol
     return ModelRequest(system, user, question, tuple(contexts))
 
 
-def withhold_orders(text: str, orders: Sequence[str]) -> str:
+@lru_cache(maxsize=4096)  # the same passages come up for many questions of a night
+def withhold_orders(text: str, orders: tuple[str, ...]) -> str:
     """The text without the sentences that give orders to the assistant: a document informs, it does not command.
 
     Where an order is found, lines are joined to sentences first, so that one broken over lines goes as a whole.

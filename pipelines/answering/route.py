@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Self
 
 from knowledge.call import Account
 from knowledge.manifest import LOCAL_MODEL, Manifest
 from knowledge.trace import Usage
 from pipelines.answering.extractive import answer_by_quoting
 from pipelines.answering.request import ModelReply, ModelRequest
-from pipelines.batch import Calls
+from pipelines.batch import Door
 from pipelines.calling.request import CallError, ChatRequest, PassedOver
 from pipelines.embedder import Vectors
 
@@ -36,7 +38,7 @@ class Route:
         manifest: Manifest,
         models: Sequence[str],
         *,
-        calls: Calls,
+        calls: Door,
         purse: Purse,
         embed: Callable[[Sequence[str]], Vectors],
     ):
@@ -46,6 +48,12 @@ class Route:
         self._calls = calls
         self._purse = purse
         self._embed = embed
+
+    def buying_at(self, door: Door) -> Self:
+        """The same route, its hosted models asked through another door."""
+        other = copy(self)
+        other._calls = door
+        return other
 
     async def call(self, request: ModelRequest) -> ModelReply:
         """The reply of the first model that answers. Raises CallError."""

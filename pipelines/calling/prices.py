@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -34,32 +35,38 @@ class Prices:
 
     def cost(self, model: str, input_tokens: int, output_tokens: int, *, cached_tokens: int = 0) -> float:
         """USD for so many tokens of `provider/model`; `cached_tokens` are among the input. Raises SettingsError."""
-        if price := self.own.get(model):
-            cached_price = price.cached_usd_per_million
-            cached = cached_tokens if cached_price is not None else 0
-            fresh = (input_tokens - cached) * price.input_usd_per_million
-            output = output_tokens * price.output_usd_per_million
-            return (fresh + cached * (cached_price or 0.0) + output) / 1e6
-        return _listed_cost(model, input_tokens, output_tokens, cached_tokens)
+        price = self.own.get(model) or _listed(model)
+        if not isinstance(price, Price):
+            from genai_prices import Usage
 
-
-def _listed_cost(model: str, input_tokens: int, output_tokens: int, cached_tokens: int) -> float:
-    from genai_prices import Usage
-
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
-    return float(_listed_price(model).calc_price(usage)["total_price"])
+            usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens)
+            return float(price.calc_price(usage)["total_price"])
+        cached_price = price.cached_usd_per_million
+        cached = cached_tokens if cached_price is not None else 0
+        fresh = (input_tokens - cached) * price.input_usd_per_million
+        return (fresh + cached * (cached_price or 0.0) + output_tokens * price.output_usd_per_million) / 1e6
 
 
 @cache
-def _listed_price(model: str) -> "ModelPrice":
-    """The price of today; looking it up takes longer than reckoning with it."""
+def _listed(model: str) -> "Price | ModelPrice":
+    """Today's price in the public list: as three numbers where it is no more than that, for a hundredth of the time."""
     from genai_prices import Usage, calc_price
 
     provider, _, name = model.partition("/")
     try:
-        return calc_price(Usage(input_tokens=1), name, provider_id=provider).model_price
+        listed = calc_price(Usage(input_tokens=1), name, provider_id=provider).model_price
     except (LookupError, ValueError):
         raise SettingsError(
             f"model '{model}': its price is not known, so no budget could hold. "
             f"Write it in params.yaml under models.prices.'{model}' (0 for a model of your own)."
         ) from None
+    given, taken, cached = (getattr(listed, f"{name}_mtok", None) for name in ("input", "output", "cache_read"))
+    if getattr(listed, "requests_kcount", None) or not all(
+        isinstance(each, Decimal | None) for each in (given, taken, cached)
+    ):
+        return listed
+    return Price(
+        input_usd_per_million=float(given or 0),
+        output_usd_per_million=float(taken or 0),
+        cached_usd_per_million=None if cached is None else float(cached),
+    )

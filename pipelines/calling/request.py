@@ -67,6 +67,12 @@ class ChatRequest:
         return len(sent.encode("utf-8", "surrogatepass")) + 16 * len(self.messages), self.max_output_tokens
 
 
+def read_chat_request(content: Mapping[str, Any]) -> ChatRequest:
+    """The request whose `content()` this is."""
+    schema = Schema(**content["schema"]) if content["schema"] else None
+    return ChatRequest(tuple(content["messages"]), content["max_output_tokens"], schema, content["options"])
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
     """Texts to embed, in vectors of so many dimensions. shorten: the endpoint is asked to cut its vectors to that."""

@@ -43,6 +43,31 @@ class ProviderSettings(Content):
         return concurrency
 
 
+class BatchSettings(Content):
+    """The Batch API, for nights that can wait: cheaper, and done within a day.
+
+    deadline: until when the calls must be made (HH:MM in the settings' zone); direct_minutes: how long before it what
+    is left is bought directly. price_share: of the price of a direct call.
+    cancel_wait_minutes: how long a batch that was cancelled may take to end before the run stops. min_calls: fewer
+    are bought directly, as they are not worth the wait.
+    """
+
+    enabled: bool = False
+    deadline: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    direct_minutes: float = Field(default=30.0, ge=0)
+    poll_seconds: float = Field(default=30.0, gt=0)
+    cancel_wait_minutes: float = Field(default=15.0, ge=0)
+    price_share: float = Field(default=0.5, gt=0, le=1)
+    min_calls: int = Field(default=10, ge=1)
+
+    @field_validator("deadline", mode="before")
+    @classmethod
+    def _in_quotes(cls, given: object) -> object:
+        if isinstance(given, int):  # YAML reads 16:30 as a number of base 60
+            raise ValueError("write the time of day in quotes, such as '06:00'")
+        return given
+
+
 class ModelSettings(Content):
     """Everything about calls that is not a budget. ask_cache_minutes: how long `ask` reads an equal call's reply."""
 
@@ -52,6 +77,7 @@ class ModelSettings(Content):
     providers: Mapping[str, ProviderSettings] = {}
     prices: Mapping[str, Price] = {}
     ask_cache_minutes: float = Field(default=0.0, ge=0)
+    batch: BatchSettings = BatchSettings()
 
     @field_validator("providers")
     @classmethod

@@ -97,23 +97,12 @@ class Till:
                 await self._change.wait()
 
     async def settle(self, purchase: Purchase, reserved: Reserved, outcome: Reply | ModelError) -> Charge:
-        """Write how an attempt ended. Some failures cost nothing, a useless reply costs its tokens; of the rest
-        nobody knows, so they are charged at their reservation."""
-        if isinstance(outcome, Reply):
-            charge = self._charge(purchase, outcome)
-            settlement = Settlement(
-                reserved.entry, "settled", charge, outcome.model_served, outcome.fingerprint, outcome.payload
-            )
-        elif outcome.reply or outcome.kind in NOT_CHARGED:
-            charge = self._charge(purchase, outcome.reply) if outcome.reply else Charge()
-            settlement = Settlement(reserved.entry, "failed", charge, reason=str(outcome)[:500])
-        else:
-            charge = Charge(cost_usd=purchase.worst.cost_usd)
-            settlement = Settlement(reserved.entry, "unknown", charge, reason=str(outcome)[:500])
+        """Write how an attempt ended."""
+        settlement = end_of(reserved.entry, outcome, model=purchase.model, worst=purchase.worst, prices=self._prices)
         await asyncio.shield(asyncio.ensure_future(self._write(settlement)))
         self.tally.paid += isinstance(outcome, Reply)
         self.tally.expired += reserved.expired
-        return charge
+        return settlement.charge
 
     async def written(self) -> None:
         """Return when everything is written."""
@@ -133,10 +122,25 @@ class Till:
             change, self._change = self._change, asyncio.Event()
             change.set()
 
-    def _charge(self, purchase: Purchase, reply: Reply) -> Charge:
-        """What a reply took. Where the endpoint does not tell its tokens, it is charged at its reservation."""
-        worst, given, taken = purchase.worst, reply.input_tokens, reply.output_tokens
-        if given is None or taken is None:
-            return Charge(worst.tokens, 0, 0, worst.cost_usd, reply.latency_ms, reply.first_token_ms)
-        cost = self._prices.cost(purchase.model, given, taken, cached_tokens=reply.cached_tokens)
-        return Charge(given, reply.cached_tokens, taken, cost, reply.latency_ms, reply.first_token_ms)
+
+def end_of(
+    entry: int, outcome: Reply | ModelError, *, model: str, worst: Amount, prices: Prices, price_share: float = 1.0
+) -> Settlement:
+    """How an attempt ended. Some failures cost nothing, a useless reply costs its tokens; of the rest nobody knows,
+    so they are charged at their reservation."""
+    reply = outcome if isinstance(outcome, Reply) else outcome.reply
+    charge = _charge(reply, model, worst, prices, price_share) if reply else Charge()
+    if isinstance(outcome, Reply):
+        return Settlement(entry, "settled", charge, outcome.model_served, outcome.fingerprint, outcome.payload)
+    if reply or outcome.kind in NOT_CHARGED:
+        return Settlement(entry, "failed", charge, reason=str(outcome)[:500])
+    return Settlement(entry, "unknown", Charge(cost_usd=worst.cost_usd), reason=str(outcome)[:500])
+
+
+def _charge(reply: Reply, model: str, worst: Amount, prices: Prices, price_share: float) -> Charge:
+    """What a reply took. Where the endpoint does not tell its tokens, it is charged at its reservation."""
+    given, taken = reply.input_tokens, reply.output_tokens
+    if given is None or taken is None:
+        return Charge(worst.tokens, 0, 0, worst.cost_usd, reply.latency_ms, reply.first_token_ms)
+    cost = price_share * prices.cost(model, given, taken, cached_tokens=reply.cached_tokens)
+    return Charge(given, reply.cached_tokens, taken, cost, reply.latency_ms, reply.first_token_ms)

@@ -61,23 +61,19 @@ def stage_rows(
             rejected.append(outcome)
         else:
             rows += _new_rows(by_id[outcome.doc_id].document, outcome, plan.recipe)
-    known = collection.vectors(plan.recipe.embed_id)
+    out = {item.doc_id for item in rejected}
+    kept = _kept(plan, out, collection)
+    reused = [step for step in plan.steps if step.reuse] + kept
+    rows += _reused_rows(reused, collection)
+    embed_id = plan.recipe.embed_id
+    known = collection.vectors(embed_id)
     fresh = sorted({row["text_sha"]: row["indexed_text"] for row in rows if row["text_sha"] not in known}.items())
     vectors = embedder.embed([text for _, text in fresh])
     known |= {sha: vector.tolist() for (sha, _), vector in zip(fresh, vectors, strict=True)}
     for row in rows:
-        row["vector"] = known[row["text_sha"]]
-    out = {item.doc_id for item in rejected}
-    indexed = collection.documents() if out else {}
-    regrouped = [
-        replace(by_id[doc_id], reuse=doc_id)
-        for doc_id in sorted(out & indexed.keys())
-        if indexed[doc_id].groups != by_id[doc_id].document.groups
-    ]
-    reused = [step for step in plan.steps if step.reuse] + regrouped
-    rows += _reused_rows(reused, collection)
+        row |= {"vector": known[row["text_sha"]], "embed_id": embed_id}
     staged = {step.document.doc_id for step in plan.steps if step.stages_rows} - out
-    staged |= {step.document.doc_id for step in regrouped}
+    staged |= {step.document.doc_id for step in kept}
     moved = {step.reuse for step in plan.steps if step.change == "renamed" and step.reuse}
     return Staged(
         rows=pa.Table.from_pylist(rows, schema=schema),
@@ -85,6 +81,19 @@ def stage_rows(
         rejected=tuple(rejected),
         texts_embedded=len(fresh),
     )
+
+
+def _kept(plan: Plan, rejected: set[str], collection: Collection) -> list[Step]:
+    """Documents in quarantine whose last good rows stay, but for other readers or with another embedder's vectors."""
+    held = {step.document.doc_id: step for step in plan.steps if step.change == "quarantined"}
+    held |= {step.document.doc_id: step for step in plan.steps if step.document.doc_id in rejected}
+    indexed = collection.documents() if held else {}
+    return [
+        replace(step, reuse=doc_id)
+        for doc_id, step in sorted(held.items())
+        if doc_id in indexed
+        and (indexed[doc_id].groups != step.document.groups or indexed[doc_id].recipe.embed_id != plan.recipe.embed_id)
+    ]
 
 
 def _new_rows(document: Document, parsed: Parsed, recipe: Recipe) -> list[dict[str, Any]]:

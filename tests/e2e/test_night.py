@@ -1,14 +1,19 @@
 """Whole nights on the sample assistant, each command in a process of its own."""
 
+import json
 import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from checkout import Checkout
+from checkout import Checkout, assert_quiet
 
 from evals.case import KINDS
+from faults.running import RunningServer
+from flows.nights import within
+from knowledge.history import Night
 
 First = tuple[Checkout, dict[str, Any]]
 
@@ -209,3 +214,34 @@ def test_an_mlflow_server_that_is_not_there_is_named_without_its_password(after_
     assert done.status == 2
     assert "StateError: MLflow at http://127.0.0.1:9: cannot be used" in done.stderr
     assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_night_that_can_wait_is_answered_and_judged_in_batches(
+    after_first_night: Checkout, fault_server: RunningServer
+) -> None:
+    checkout = after_first_night
+    fault_server.set(batch_seconds=0.3)
+    path = checkout.folder / "params.yaml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    deadline = datetime.now(UTC) + timedelta(hours=12)
+    settings["models"]["batch"] |= {"enabled": True, "deadline": f"{deadline:%H:%M}", "poll_seconds": 0.05}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with (checkout.folder / "knowledge/manifests/support.yaml").open("a", encoding="utf-8") as manifest:
+        manifest.write("\njudge: {name: correctness, route: [openai/gpt-4.1-mini]}\n")
+    endpoint = {"OPENAI_BASE_URL": fault_server.base_url, "OPENAI_API_KEY": "any"}
+    night = Night("support", "2026-11-03", date(2026, 11, 3), "running", started_at=datetime.now(UTC))
+    with within(night):  # ingest and check have nothing to do with it
+        done = checkout.run("evaluate", "--json", **endpoint)
+    assert done.status == 0, done.stderr
+    assert_quiet(done.stderr)
+    said = json.loads(done.stdout)
+    submitted = [line for line in done.stderr.splitlines() if line.startswith("batch: ") and "submitted" in line]
+    assert len(submitted) == 2
+    in_batches, directly = fault_server.calls("batch:/v1/chat/completions"), fault_server.calls()
+    assert in_batches.answered > len(said["cases"])
+    assert directly.received < 5
+    assert said["calls"]["paid"] == in_batches.answered + directly.answered
+    assert {case["model"] for case in said["cases"]} <= {"openai/gpt-4.1-mini", "none"}
+    assert (said["missing"], in_batches.repeated + directly.repeated) == ([], 0)
+    assert f"{in_batches.answered} replies were bought in batches, {directly.answered} directly" in done.stderr
+    assert not [row for row in checkout.json("ledger", "show")["spending"] if row["open"]]

@@ -46,7 +46,12 @@ def test_a_case_that_could_not_be_graded_is_not_a_failure():
 def test_kinds_come_in_their_usual_order_whatever_the_order_of_the_results():
     results = [_result(kind.replace("_", "-"), True, kind=kind) for kind in reversed(KINDS)]
     assert list(pass_rates(results)) == ["all", *KINDS]
-    assert pass_rates([]) == {}
+
+
+def test_a_night_without_any_answer_has_a_rate_of_none_not_of_zero():
+    rates = pass_rates([])
+    assert rates == {"all": PassRate(0, 0)}
+    assert (rates["all"].rate, rates["all"].interval) == (None, None)
 
 
 @pytest.mark.parametrize(

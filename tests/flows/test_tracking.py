@@ -41,7 +41,7 @@ def test_nested_settings_become_one_name_each():
 # --- runs
 
 
-def test_what_is_logged_twice_stands_once_and_as_it_was(tracking):
+def test_what_is_logged_twice_stands_once_and_a_figure_that_changed_is_shown(tracking):
     run = tracking.begin("twice", "twice 2026-11-02", {})
     for value in (1.0, 2.0):
         tracking.log(
@@ -52,8 +52,8 @@ def test_what_is_logged_twice_stands_once_and_as_it_was(tracking):
             tables={"cases.json": [{"case": "a", "cited": ["x", "y"]}]},
         )
     data = tracking.client.get_run(run).data
-    assert (data.params, data.metrics, data.tags["last"]) == ({"limit": "1.0"}, {"rate": 1.0}, "2.0")
-    assert [(each.value, each.step) for each in tracking.client.get_metric_history(run, "rate")] == [(1.0, 0)]
+    assert (data.params, data.metrics, data.tags["last"]) == ({"limit": "1.0"}, {"rate": 2.0}, "2.0")
+    assert [(each.value, each.step) for each in tracking.client.get_metric_history(run, "rate")] == [(1.0, 0), (2.0, 0)]
     assert json.loads(data.tags["mlflow.loggedArtifacts"]) == [{"path": "cases.json", "type": "table"}]
     table = json.loads(Path(tracking.client.download_artifacts(run, "cases.json")).read_text())
     assert table == {"columns": ["case", "cited"], "data": [["a", "x, y"]]}

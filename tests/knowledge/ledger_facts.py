@@ -78,6 +78,7 @@ def empty(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(delete(tables.ledger))
         connection.execute(delete(tables.spend))
+        connection.execute(delete(tables.batch_job))
 
 
 def taken_by_rows(database: Database) -> dict[tuple[str, str], Amount]:

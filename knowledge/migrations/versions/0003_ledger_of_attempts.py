@@ -1,4 +1,4 @@
-"""The ledger anew, with a row for each attempt, and what budgets have spent; the first ledger was never used."""
+"""The ledger anew: a row for each attempt, batch jobs, and what budgets have spent; the first was never used."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -50,6 +50,21 @@ def upgrade() -> None:
     op.create_index("ledger_open", "ledger", ["owner"], sqlite_where=open_, postgresql_where=open_)
     op.create_index("ledger_request", "ledger", ["request_digest", "purpose"])
     op.create_index("ledger_reserved_at", "ledger", ["reserved_at"])
+    op.create_table(
+        "batch_job",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("provider", sa.String(64), nullable=False),
+        sa.Column("model", sa.String(128), nullable=False),
+        sa.Column("assistant", sa.String(64), nullable=False),
+        sa.Column("night", sa.String(32), nullable=False),
+        sa.Column("owner", sa.String(128), nullable=False),
+        sa.Column("status", sa.String(32), nullable=False),
+        sa.Column("file_id", sa.String(128)),
+        sa.Column("batch_id", sa.String(128)),
+        sa.Column("opened_at", MOMENT, nullable=False),
+        sa.Column("claimed_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT),
+    )
     op.create_table(
         "spend",
         sa.Column("scope", sa.String(192), primary_key=True),

@@ -15,7 +15,7 @@ from knowledge.store import Store
 from knowledge.trace import Answer
 from pipelines.answering.answer import answer
 from pipelines.answering.extractive import answer_by_quoting
-from pipelines.answering.retrieve import Retriever
+from pipelines.answering.retrieve import retrieve
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 from pipelines.ingestion.embed import stage_rows
@@ -77,19 +77,12 @@ def ask(collection, manifest, policy):
     async def call(request):
         return answer_by_quoting(request, manifest.replies, EMBEDDER.embed)
 
+    async def find(question, groups):
+        return retrieve(question, collection, EMBEDDER, groups=groups, limit=manifest.retrieval.limit)
+
     def ask_as(question, *groups, tracer=None):
-        with Retriever(collection, EMBEDDER, limit=manifest.retrieval.limit) as retriever:
-            return asyncio.run(
-                answer(
-                    question,
-                    manifest=manifest,
-                    policy=policy,
-                    retrieve=retriever.retrieve,
-                    call=call,
-                    groups=groups,
-                    tracer=tracer,
-                )
-            )
+        parts = {"manifest": manifest, "policy": policy, "retrieve": find, "call": call}
+        return asyncio.run(answer(question, **parts, groups=groups, tracer=tracer))
 
     return ask_as
 

@@ -1,8 +1,5 @@
 """Retrieval: the same passages whether one asks or many ask at once, and to each only their own."""
 
-import asyncio
-import gc
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +9,7 @@ from hypothesis import strategies as st
 
 from knowledge.record import Document, Parsed, Passage, Recipe
 from knowledge.store import Store
-from pipelines.answering.retrieve import BATCH, Retriever, retrieve
-from pipelines.calling.loop import CallLoop
+from pipelines.answering.retrieve import BATCH, Asked, retrieve, retrieve_many
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 from pipelines.ingestion.embed import stage_rows
@@ -65,93 +61,10 @@ def alone(collection):
     }
 
 
-async def _ask(retriever, asked, pauses=(0,)):
-    """The passages of each question, asked after so many turns of the loop."""
-
-    async def one(place, question, groups):
-        for _ in range(pauses[place % len(pauses)]):
-            await asyncio.sleep(0)
-        return await retriever.retrieve(question, groups)
-
-    return await asyncio.gather(*(one(place, *each) for place, each in enumerate(asked)), return_exceptions=True)
-
-
 @settings(max_examples=15, deadline=None, derandomize=True)
-@given(
-    asked=st.lists(st.tuples(st.sampled_from(ASKED), st.sampled_from(READERS)), min_size=1, max_size=3 * BATCH),
-    pauses=st.lists(st.integers(0, 40), min_size=1, max_size=5),
-)
-def test_each_of_many_callers_gets_what_it_would_get_alone(collection, alone, asked, pauses):
-    with Retriever(collection, EMBEDDER, limit=LIMIT) as retriever:
-        found = asyncio.run(_ask(retriever, asked, pauses))
-    assert found == [alone[each] for each in asked]
-    for (_, groups), hits in zip(asked, found, strict=True):
-        assert [hit.doc_id for hit in hits if not {"public", *groups} & set(TEXTS[hit.doc_id][0])] == []
-
-
-class _Counting(WordLlamaEmbedder):
-    """The embedder, telling how many texts came together; it fails at the text `broken`."""
-
-    def __init__(self):
-        self.sizes = []
-
-    def embed(self, texts):
-        self.sizes.append(len(texts))
-        if "broken" in texts:
-            raise OSError("the endpoint is gone")
-        return super().embed(texts)
-
-
-@pytest.mark.parametrize(
-    ("callers", "sizes"),
-    [(1, [1]), (BATCH - 1, [BATCH - 1]), (BATCH, [BATCH]), (BATCH + 1, [BATCH, 1]), (3 * BATCH, [BATCH] * 3)],
-)
-def test_questions_that_come_together_go_together(collection, callers, sizes):
-    embedder = _Counting()
-    with Retriever(collection, embedder, limit=LIMIT) as retriever:
-        asyncio.run(_ask(retriever, [(ASKED[0], ())] * callers))
-    assert embedder.sizes == sizes
-
-
-def test_what_fails_a_batch_reaches_each_who_waits_for_it_and_nobody_else(collection, alone):
-    asked = [(ASKED[0], ())] * (BATCH - 1) + [("broken", ())] + [(ASKED[1], ())] * 3
-    with Retriever(collection, _Counting(), limit=LIMIT) as retriever:
-        found = asyncio.run(_ask(retriever, asked))
-    assert [str(each) for each in found[:BATCH]] == ["the endpoint is gone"] * BATCH
-    assert found[BATCH:] == [alone[ASKED[1], ()]] * 3
-
-
-def test_one_who_gives_up_takes_nothing_from_the_others(collection, alone):
-    async def give_up():
-        with Retriever(collection, EMBEDDER, limit=LIMIT) as retriever:
-            tasks = [asyncio.create_task(retriever.retrieve(question, ())) for question in ASKED]
-            await asyncio.sleep(0)
-            tasks[0].cancel()
-            return await asyncio.gather(*tasks, return_exceptions=True)
-
-    gone, *others = asyncio.run(give_up())
-    assert isinstance(gone, asyncio.CancelledError)
-    assert others == [alone[question, ()] for question in ASKED[1:]]
-
-
-def test_a_closed_retriever_refuses_questions(collection):
-    with Retriever(collection, EMBEDDER, limit=LIMIT) as retriever:
-        pass
-    (refusal,) = asyncio.run(_ask(retriever, [(ASKED[0], ())]))
-    assert "cannot schedule new futures after shutdown" in str(refusal)
-
-
-def test_a_run_that_ends_while_questions_wait_says_nothing_on_its_way(collection, caplog):
-    """Those who asked are gone, so nobody hears that their passages could not be fetched any more."""
-
-    async def give_up(retriever):
-        asked = [asyncio.create_task(retriever.retrieve(f"refund {number}", ())) for number in range(3 * BATCH)]
-        await asyncio.sleep(0)
-        for each in asked:
-            each.cancel()
-        await asyncio.wait(asked)
-
-    with closing(CallLoop()) as loop, Retriever(collection, EMBEDDER, limit=1) as retriever:
-        loop.run(give_up(retriever))
-    gc.collect()
-    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
+@given(asked=st.lists(st.builds(Asked, st.sampled_from(ASKED), st.sampled_from(READERS)), max_size=3 * BATCH))
+def test_questions_that_go_together_find_what_each_would_find_alone(collection, alone, asked):
+    found = retrieve_many(asked, collection, EMBEDDER, limit=LIMIT)
+    assert found == [alone[each.question, each.groups] for each in asked]
+    for each, hits in zip(asked, found, strict=True):
+        assert [hit.doc_id for hit in hits if not {"public", *each.groups} & set(TEXTS[hit.doc_id][0])] == []

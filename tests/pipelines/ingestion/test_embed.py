@@ -1,9 +1,13 @@
 """embed: rows with their vectors, where no text is embedded twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pipelines.embedder import DIMENSIONS
+from knowledge.errors import CollectionError
+from knowledge.store import Question, Store
+from pipelines.embedder import DIMENSIONS, WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 
 pytestmark = pytest.mark.usefixtures("prepared_parser")
@@ -152,3 +156,42 @@ def test_rows_kept_for_a_broken_version_are_shown_to_todays_readers_alone(ingest
     assert [item.reason for item in run.staged.rejected] == ["empty"]
     assert {tuple(row["groups"]) for row in run.collection.rows_of([good.doc_id]).to_pylist()} == {("hr",)}
     assert run.collection.documents()[good.doc_id].doc_sha == good.doc_sha
+
+
+class _Short(WordLlamaEmbedder):
+    """Another embedder: the first 64 dimensions."""
+
+    dimensions = 64
+    embed_id = "short"
+
+    def embed(self, texts):
+        vectors = super().embed(texts)[:, :64]
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_another_embedder_writes_every_vector_anew_also_of_what_is_kept_out(ingestion, write_document, tmp_path):
+    """Vectors of another width are other columns; the version before stays as it was."""
+    good = [write_document(f"{name}.md", _refund(number)) for number, name in enumerate("abc")]
+    before = ingestion.run(good)
+    broken = [write_document("a.md", b"\0\0 broken \0"), *good[1:]]
+    after = replace(ingestion, store=Store(tmp_path / "lancedb", 64), embedder=_Short()).run(broken)
+    rows = after.collection.rows_of(after.collection.documents()).to_pylist()
+    assert [item.doc_id for item in after.staged.rejected] == ["docs/a.md"]
+    assert {row["doc_id"] for row in rows} == {"docs/a.md", "docs/b.md", "docs/c.md"}
+    assert {(row["embed_id"], len(row["vector"])) for row in rows} == {("short", 64)}
+    assert after.version == before.version + 2  # the rows, and their text index
+    old = ingestion.store.open("support", version=before.version)
+    assert old.embed_ids() == {ingestion.embedder.embed_id}
+    vector = _Short().embed(["refund number 1"])[0]
+    (hits,) = after.collection.search_many([Question("refund number 1", vector)], limit=1)
+    assert hits[0].doc_id == "docs/b.md"
+
+
+def test_a_commit_that_would_leave_vectors_of_another_width_changes_nothing(ingestion, write_document, tmp_path):
+    good = [write_document(f"{name}.md", _refund(number)) for number, name in enumerate("ab")]
+    ingestion.run(good)
+    other = replace(ingestion, store=Store(tmp_path / "lancedb", 64), embedder=_Short())
+    staged = other.stage(good).staged
+    with pytest.raises(CollectionError, match=r"docs/b\.md has vectors of another width"):
+        other.store.open("support").commit(staged.rows, ["docs/a.md"])
+    assert ingestion.store.open("support").embed_ids() == {ingestion.embedder.embed_id}
