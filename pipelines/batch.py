@@ -176,7 +176,7 @@ class Calls:
 
         None: not now, as somebody else is buying this reply, or as the circuit has opened meanwhile.
         """
-        async with gate.slot():
+        async with gate.place():
             if not gate.open_to(purchase.model):
                 return None
             with gate.call(purchase.model) as probe:
@@ -196,9 +196,10 @@ class Calls:
     ) -> Reply | ModelError:
         left = ModelError("connection", "given up before it was sent")
         try:
-            await gate.pace(purchase.worst.tokens)
-            left = ModelError("timeout", "given up while it was under way")
-            return await gate.send(purchase.model, request, probe=probe)
+            async with gate.slot():
+                await gate.pace(purchase.worst.tokens)
+                left = ModelError("timeout", "given up while it was under way")
+                return await gate.send(purchase.model, request, probe=probe)
         except BaseException:
             # nobody waits for it any more, but its place in the budget is told
             await self._till.settle(purchase, reserved, left)

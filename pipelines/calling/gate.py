@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 
-from pipelines.calling.limits import MOST, Circuit, Concurrency, Rate
+from pipelines.calling.limits import MOST, Circuit, Concurrency, Rate, Slots
 from pipelines.calling.request import Kind, ModelError, Reply, Request
 from pipelines.calling.settings import ModelSettings, Provider, ProviderSettings
 from pipelines.models import Endpoint
@@ -23,9 +23,19 @@ class Gate:
         self.most_at_once = fixed or MOST
         self._settings = settings
         self._slots = Concurrency(fixed)
+        self._places = Slots(lambda: 2 * self._slots.limit)
         self._requests = Rate(limits.requests_per_minute)
         self._tokens = Rate(limits.tokens_per_minute)
         self._circuits: dict[str, Circuit] = {}
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One of twice as many places as slots: who holds one is written down, and ready when a slot is free."""
+        await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

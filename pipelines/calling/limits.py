@@ -17,34 +17,17 @@ SLOW = 2.0  # a call this many times slower than the best known ones speaks agai
 MEMORY = 32  # calls the usual latency is taken from
 
 
-class Concurrency:
-    """Slots for calls, handed out in the order they were asked for.
+class Slots:
+    """At most so many at once, in the order in which they asked. limit: how many, asked anew each time."""
 
-    fixed: so many, always. None: adaptive. The limit begins at 8 and doubles with every round of good calls; from the
-    first 429 or slow round on it grows by one a round, and shrinks by a third at a 429 and a tenth when calls slow
-    down (additive increase, multiplicative decrease: Chiu and Jain, 1989). Where calls stay slow down to 8 at once,
-    their number is not why, so that is taken for their usual time.
-    """
-
-    def __init__(self, fixed: int | None = None, *, clock: Callable[[], float] = time.monotonic):
-        self._limit = float(fixed or START)
-        self._adaptive = fixed is None
-        self._clock = clock
+    def __init__(self, limit: Callable[[], int]):
+        self._limit_now = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._recent: dict[Hashable, deque[float]] = {}
-        self._best_ms: dict[Hashable, float] = {}
-        self._doubling = True
-        self._changed_at = clock()
         self.in_flight = 0
-
-    @property
-    def limit(self) -> int:
-        """Calls that may be in flight now."""
-        return int(self._limit)
 
     async def acquire(self) -> None:
         """Wait for a slot."""
-        if self.in_flight < self.limit and not self._waiting:
+        if self.in_flight < self._limit_now() and not self._waiting:
             self.in_flight += 1
             return
         turn = asyncio.get_running_loop().create_future()
@@ -60,6 +43,38 @@ class Concurrency:
         """Give a slot back; the next in line gets it."""
         self.in_flight -= 1
         self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self.in_flight < self._limit_now():
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.in_flight += 1
+                turn.set_result(None)
+
+
+class Concurrency(Slots):
+    """Slots for calls.
+
+    fixed: so many, always. None: adaptive. The limit begins at 8 and doubles with every round of good calls; from the
+    first 429 or slow round on it grows by one a round, and shrinks by a third at a 429 and a tenth when calls slow
+    down (additive increase, multiplicative decrease: Chiu and Jain, 1989). Where calls stay slow down to 8 at once,
+    their number is not why, so that is taken for their usual time.
+    """
+
+    def __init__(self, fixed: int | None = None, *, clock: Callable[[], float] = time.monotonic):
+        super().__init__(lambda: self.limit)
+        self._limit = float(fixed or START)
+        self._adaptive = fixed is None
+        self._clock = clock
+        self._recent: dict[Hashable, deque[float]] = {}
+        self._best_ms: dict[Hashable, float] = {}
+        self._doubling = True
+        self._changed_at = clock()
+
+    @property
+    def limit(self) -> int:
+        """Calls that may be in flight now."""
+        return int(self._limit)
 
     def good(self, latency_ms: float, *, of: Hashable = None) -> None:
         """Learn from a call that was answered. of: the sort of call; others may take longer by nature."""
@@ -99,13 +114,6 @@ class Concurrency:
         if self._clock() - self._changed_at >= round_ms / 1000:
             self._limit = max(self._limit * share, 1.0)
             self._changed_at = self._clock()
-
-    def _wake(self) -> None:
-        while self._waiting and self.in_flight < self.limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.in_flight += 1
-                turn.set_result(None)
 
 
 class Rate:
