@@ -1,8 +1,9 @@
 """The flow `evaluate`: put every case to the assistant, grade the answers, compare with the night before."""
 
+import gc
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -86,25 +87,15 @@ def prepare_exam(assistant: str, suites: list[str] | None, candidate: bool) -> E
 def answer_cases(exam: Exam) -> Outcome:
     """Answer and grade every case that has no result of this night yet, recording as it goes."""
     connections = connect()
-    manifest = connections.manifest(exam.assistant)
     done = {_key(row) for row in connections.history.results(exam.assistant, exam.night)}
     cases = [(suite.suite, case) for suite in exam.suites for case in suite.cases]
     wanted = [(suite, case) for suite, case in cases if _wanted(exam, suite, case) not in done]
-    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
-    purse = Purse(account, connections.settings.models.retries.attempts)
-    judge = connections.judge(manifest)
-    collection = connections.store.open(manifest.collection, version=exam.collection_version)
-    missing: list[Missing] = []
-    rows: list[dict[str, Any]] = []
     if lost := connections.ledger.close_lost():
         say(f"evaluate: {lost} calls of a run that was killed are charged at their worst case: nobody knows their end")
-    calls = connections.calls
-    models = connections.judge_models(manifest)
-    bench = Bench(judge, models, calls, replace(account, purpose="judge")) if judge else None
-    with closing(calls):
-        assistant = Assistant(connections, manifest, collection, purse, evaluated=True)
-        assistant.retrieve_ahead([Asked(case.question, case.groups) for _, case in wanted])
-        examiner = Examiner(assistant, bench)
+    missing: list[Missing] = []
+    rows: list[dict[str, Any]] = []
+    with closing(connections.calls) as calls:
+        examiner = open_examiner(connections, exam, wanted)
         ahead = buy_ahead(connections, exam, wanted, examiner)
         examined = calls.each(wanted, examiner.examine)
         for each in watch(examined, "evaluate", len(wanted), beside=lambda: ahead.cost_with(calls.tally)):
@@ -123,6 +114,21 @@ def answer_cases(exam: Exam) -> Outcome:
     for reason, number in Counter(each.reason for each in missing).most_common(3):
         say(f"evaluate: {number} cases are missing: {reason}")
     return Outcome(ahead.calls_with(calls.tally, read=read), tuple(missing))
+
+
+def open_examiner(connections: Connections, exam: Exam, wanted: Sequence[tuple[str, Case]]) -> Examiner:
+    """The assistant with its judge, the passages of the wanted cases found."""
+    manifest = connections.manifest(exam.assistant)
+    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
+    purse = Purse(account, connections.settings.models.retries.attempts)
+    collection = connections.store.open(manifest.collection, version=exam.collection_version)
+    assistant = Assistant(connections, manifest, collection, purse, evaluated=True)
+    assistant.retrieve_ahead([Asked(case.question, case.groups) for _, case in wanted])
+    judge, models = connections.judge(manifest), connections.judge_models(manifest)
+    bench = Bench(judge, models, connections.calls, replace(account, purpose="judge")) if judge else None
+    # what is there by now stays, so the collector need not go through it again: a tenth of the time of quick calls
+    gc.freeze()
+    return Examiner(assistant, bench)
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

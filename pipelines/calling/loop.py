@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, for callers that are plain functions."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from queue import SimpleQueue
@@ -71,6 +72,8 @@ class CallLoop:
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None:
+                # a call must not wait 5 ms for its turn behind a thread that grades or writes
+                sys.setswitchinterval(0.0005)
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="calls", daemon=True)
                 self._thread.start()
