@@ -7,8 +7,9 @@
 
 Each case goes through the whole `support` manifest in a real `plumbline evaluate`: screen, retrieve, assemble, answer,
 check, judge, grade, store. `limit_seconds` is calls x latency / concurrency; `seconds` is from the first call at the
-server to the last result in the state database. `--kills` runs nights, kills each with -9 at a random moment and
-starts it again; `--budget-usd` holds the run to a budget.
+server to the last result in the state database. Beside each run the same requests go through a bare AsyncOpenAI loop.
+`--kills` runs nights, kills each with -9 at a random moment and starts it again; `--budget-usd` holds the run to a
+budget.
 """
 
 import argparse
@@ -179,6 +180,40 @@ def evaluate_once(found: Project, server: RunningServer, arguments: argparse.Nam
     }
 
 
+BARE_LOOP = """
+import asyncio, json, sys
+from openai import AsyncOpenAI
+
+requests = json.load(open(sys.argv[1]))
+
+async def main():
+    client = AsyncOpenAI(base_url=sys.argv[2], api_key="bench", max_retries=0)
+    slots = asyncio.Semaphore(int(sys.argv[3]))
+
+    async def one(messages):
+        async with slots:
+            await client.chat.completions.create(model="gpt-4.1-mini", messages=messages, max_completion_tokens=800)
+
+    await asyncio.gather(*(one(messages) for messages in requests))
+
+asyncio.run(main())
+"""
+
+
+def bare_once(found: Project, server: RunningServer, arguments: argparse.Namespace) -> float:
+    """Seconds of the same requests through a bare AsyncOpenAI loop, from the first call to the last reply."""
+    rows = found.query(
+        f"select request from ledger where status = 'settled' order by id desc limit {2 * arguments.cases}"
+    )
+    path = found.folder / "requests.json"
+    path.write_text(json.dumps([json.loads(request)["messages"] for (request,) in rows]), encoding="utf-8")
+    server.reset()
+    command = [sys.executable, "-c", BARE_LOOP, str(path), found.base_url, str(arguments.concurrency)]
+    subprocess.run(command, check=True)
+    calls = server.calls()
+    return calls.last_answered_at - calls.first_received_at
+
+
 def kill_nights(found: Project, server: RunningServer, arguments: argparse.Namespace) -> dict[str, Any]:
     """Nights that are killed with -9 at a random moment of their calls, and started again until they are finished."""
     chance = random.Random(arguments.seed)
@@ -220,8 +255,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.kills:
             figures = kill_nights(found, server, arguments)
         else:
-            runs = [evaluate_once(found, server, arguments) for _ in range(arguments.runs)]
+            runs, bare = [], []
+            for _ in range(arguments.runs):
+                runs.append(evaluate_once(found, server, arguments))
+                if not arguments.faults and arguments.budget_usd is None:
+                    bare.append(bare_once(found, server, arguments))
             figures = middle(runs)
+            if bare:
+                ratios = [round(seconds / figures["limit_seconds"], 2) for seconds in bare]
+                figures |= {"bare_loop_ratios": ratios, "bare_loop_ratio": statistics.median_low(ratios)}
     return {
         **figures,
         "settings": {

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -28,6 +28,9 @@ from flows.doors import (
 from flows.ledger import ledger
 from flows.params import find_project, quiet_vendors
 from knowledge.errors import PlumblineError, StateError
+
+if TYPE_CHECKING:
+    from flows.connect import Connections
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,11 +55,23 @@ def nightly(assistant: str, night: datetime | None, new_night: bool, report_only
     if summary:
         click.echo(f"night {summary['night']} of '{assistant}' is finished; this is its record", err=True)
     else:
-        summary = open_flow("nightly", lambda to: to.find_sources(to.manifest(assistant).collection))(
+        summary = open_flow("nightly", lambda to: _can_run(to, assistant))(
             assistant=assistant, night=wanted, new_night=new_night
         )
     show(summary, summaries.night, as_json)
     return FAILED if summary["gate_failed"] and not report_only else GOOD
+
+
+def _can_run(connections: "Connections", assistant: str) -> None:
+    manifest = connections.manifest(assistant)
+    connections.check_models(manifest)
+    connections.find_sources(manifest.collection)
+
+
+def _can_evaluate(connections: "Connections", assistant: str, *, candidate: bool) -> None:
+    manifest = connections.manifest(assistant)
+    connections.check_models(manifest)
+    connections.asked(manifest.collection, candidate=candidate)
 
 
 def _finished(assistant: str, night: date | None) -> dict[str, Any] | None:
@@ -127,7 +142,7 @@ def evaluate(
     as_json: bool,
 ) -> int:
     """Put every case to the assistant and grade the answers, outside of any night."""
-    result = open_flow("evaluate", lambda to: to.asked(to.manifest(assistant).collection, candidate=candidate))(
+    result = open_flow("evaluate", lambda to: _can_evaluate(to, assistant, candidate=candidate))(
         assistant=assistant, suites=list(suites) or None, candidate=candidate
     )
     if results_to:

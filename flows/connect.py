@@ -100,6 +100,11 @@ class Connections:
         """The entries of a manifest's route that can be asked here. Raises SettingsError when there is none."""
         return self._can_be_asked(manifest.route, f"assistant '{manifest.assistant}'")
 
+    def check_models(self, manifest: Manifest) -> None:
+        """Can the assistant and its judge ask anybody, and is it known what that costs? Raises SettingsError."""
+        self.models(manifest)
+        self.judge_models(manifest)
+
     def judge_models(self, manifest: Manifest) -> tuple[str, ...]:
         """The models its judge can be asked through; none without a judge. Raises SettingsError as `models` does."""
         route = manifest.judge.route if manifest.judge else ()

@@ -10,10 +10,18 @@ import click
 from flows import summaries
 from flows.doors import GOOD, as_option, check_groups, json_option, show
 
+MOST_CHARACTERS = 128  # of a reader's or segment's name in the ledger
+
 
 def _not_empty(_: click.Context, parameter: click.Parameter, text: str) -> str:
     if not text.strip():
         raise click.BadParameter("it is empty; say what you look for.", param=parameter)
+    return text
+
+
+def _short(_: click.Context, parameter: click.Parameter, text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise click.BadParameter(f"it has {len(text)} characters; {MOST_CHARACTERS} are kept.", param=parameter)
     return text
 
 
@@ -49,8 +57,14 @@ def search(question: str, collection: str, limit: int, groups: tuple[str, ...], 
 @question_argument
 @click.option("--assistant", default="support", show_default=True)
 @as_option
-@click.option("--reader", default="", metavar="ID", help="Who asks: their budget is charged.")
-@click.option("--segment", default="", metavar="NAME", help="Which customers they belong to: its budget is charged.")
+@click.option("--reader", default="", callback=_short, metavar="ID", help="Who asks: their budget is charged.")
+@click.option(
+    "--segment",
+    default="",
+    callback=_short,
+    metavar="NAME",
+    help="Which customers they belong to: its budget is charged.",
+)
 @json_option
 def ask(*, question: str, assistant: str, groups: tuple[str, ...], reader: str, segment: str, as_json: bool) -> int:
     """One traced answer to QUESTION."""
@@ -63,6 +77,7 @@ def ask(*, question: str, assistant: str, groups: tuple[str, ...], reader: str, 
     groups = check_groups(groups)
     connections = connect()
     manifest = connections.manifest(assistant)
+    connections.models(manifest)
     settings = connections.settings.models
     # a name of its own, so that the ledger takes no other question's reply for this one's
     asking = f"ask {uuid.uuid4().hex[:20]}"

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from pipelines.calling.limits import MOST, Circuit, Concurrency, Rate, Slots
 from pipelines.calling.request import Kind, ModelError, Reply, Request
 from pipelines.calling.settings import ModelSettings, Provider, ProviderSettings
-from pipelines.models import Endpoint
 
 SICK: frozenset[Kind] = frozenset(("server_error", "connection", "reset", "timeout", "malformed"))
 LOOK_SECONDS = 0.2  # between two looks at a circuit
@@ -17,6 +16,8 @@ class Gate:
     """Slots, rates and circuits of one provider."""
 
     def __init__(self, provider: Provider, settings: ModelSettings):
+        from pipelines.models import Endpoint  # a second and a half of imports, which an embedded model can spare
+
         limits = settings.providers.get(provider.name, ProviderSettings())
         fixed = None if limits.concurrency == "adaptive" else limits.concurrency
         self.endpoint = Endpoint(provider, settings.timeouts)

@@ -40,7 +40,7 @@ def test_the_first_night_says_everything(first_night: First) -> None:
     assert said["cost_usd"] == 0
     assert Path(said["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
     assert said["changed"] == "The first night: there is none before it to compare with."
-    assert set(said["release_parts"]) == {"manifest", "prompt", "policy", "recipe", "graders"}
+    assert set(said["release_parts"]) == {"manifest", "prompt", "models", "policy", "recipe", "graders"}
     assert len(said["check"]["per_query"]) == said["check"]["queries"]
 
 

@@ -169,8 +169,11 @@ def test_every_flow_is_deployed_and_only_the_night_is_scheduled(up: Up) -> None:
         assert "plumbline" in each["tags"]
         assert each["description"]
         assert each["version"] == "0.1.0"
-    later = up.api("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
-    assert later, "the scheduler has not planned the coming nights"
+    planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    until = time.monotonic() + 60
+    while not up.api("/flow_runs/filter", planned):  # the scheduler looks every few seconds
+        assert time.monotonic() < until, "the scheduler has not planned the coming nights"
+        time.sleep(1)
 
 
 def test_a_wrong_form_is_refused_with_the_fields_own_error(up: Up) -> None:
