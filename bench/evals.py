@@ -239,6 +239,7 @@ def kill_nights(found: Project, server: RunningServer, arguments: argparse.Names
         "needed": calls.distinct,
         "repeated": calls.received - calls.distinct,
         "in_flight_at_the_kills": sum(in_flight),
+        "end_not_recorded": rows.get("unknown", 0),
         "most_in_flight_at_a_kill": max(in_flight, default=0),
         "scored": said["evaluate"]["scores"]["all"]["cases"],
         "ledger": rows,

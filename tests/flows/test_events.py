@@ -69,6 +69,9 @@ def test_a_missed_freshness_target_names_source_and_documents():
     assert event.text == "Oldest change not served: docs 30.5 h of 24 h. Documents: docs/a.md"
 
 
+MISSING = {"suite": "customers", "case": "trial-length", "reason": "budget of run support: 2 of 2 USD are taken"}
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [
@@ -76,6 +79,9 @@ def test_a_missed_freshness_target_names_source_and_documents():
         ({"verdict": "drift"}, ["night-finished", "drift"]),
         ({"cost_usd": 10.0}, ["night-finished"]),
         ({"cost_usd": 10.01}, ["night-finished", "over-budget"]),
+        ({"evaluate": {"missing": [{**MISSING, "over_budget": True}]}}, ["night-finished", "over-budget"]),
+        ({"evaluate": {"missing": [{**MISSING, "over_budget": False}]}}, ["night-finished"]),
+        ({"evaluate": None}, ["night-finished"]),
     ],
 )
 def test_what_a_night_tells(change, names):
@@ -106,3 +112,10 @@ def test_text_stays_inside_its_cell(value, shown):
 def test_a_table_and_the_key_of_an_artifact():
     assert table(("a", "b"), [(1, 2)]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
     assert key("quarantine", "my_docs") == "quarantine-my-docs"
+
+
+def test_a_night_that_ran_out_of_money_names_the_cases_it_did_not_ask():
+    evaluated = {"missing": [{**MISSING, "over_budget": True}]}
+    _, event = events_of_night({**NIGHT, "evaluate": evaluated}, ALARMS)
+    assert event.headline.endswith("stopped asking: 1 cases are over budget")
+    assert event.text == "budget of run support: 2 of 2 USD are taken Missing: customers/trial-length"

@@ -1,5 +1,6 @@
 """Settings: what is read, what is refused, and where the state is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -310,3 +311,11 @@ def test_a_wrong_setting_of_calls_is_refused_by_name(tmp_path, text, named):
 def test_a_hosted_embedding_model_may_have_any_width(tmp_path):
     text = "embedding: {model: openai/text-embedding-3-small, dimensions: 1536}"
     assert _project(tmp_path, text).settings.embedding.dimensions == 1536
+
+
+def test_the_settings_shown_on_the_model_page_are_read():
+    page = (PROJECT / "docs/model.md").read_text(encoding="utf-8")
+    shown = re.findall(r'^```yaml title="params.yaml"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 4
+    for block in shown:
+        Settings.model_validate(yaml.safe_load(block))
