@@ -14,6 +14,7 @@ from evals.case import Case, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
 from flows.announce import announce_evaluate
 from flows.assistant import Assistant
+from flows.changes import counted
 from flows.connect import Connections, connect
 from flows.deferral import buy_ahead
 from flows.exam import Bench, Exam, Examiner, Missing, result_row
@@ -112,7 +113,7 @@ def answer_cases(exam: Exam) -> Outcome:
         say(f"evaluate: {ahead.paid} replies were bought in batches, {calls.tally.paid} directly")
     say(f"evaluate: {len(wanted) - len(missing)} cases answered, {read} read from the record")
     for reason, number in Counter(each.reason for each in missing).most_common(3):
-        say(f"evaluate: {number} cases are missing: {reason}")
+        say(f"evaluate: {counted(number, 'case')} missing: {reason}")
     return Outcome(ahead.calls_with(calls.tally, read=read), tuple(missing))
 
 
@@ -197,7 +198,7 @@ def _flips(
 
 def _missing(outcome: Outcome) -> str:
     """Why a night says nothing: cases that were not answered are neither passed nor failed."""
-    return f"{len(outcome.missing)} cases are missing ({outcome.missing[0].reason})" if outcome.missing else ""
+    return f"{counted(len(outcome.missing), 'case')} missing ({outcome.missing[0].reason})" if outcome.missing else ""
 
 
 def _baseline(connections: Connections, exam: Exam) -> str:

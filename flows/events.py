@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from prefect.events import emit_event
 
+from flows.changes import counted
 from flows.params import AlarmSettings
 from flows.results import CheckResult, IngestResult
 
@@ -82,7 +83,7 @@ def events_of_night(summary: dict[str, Any], alarms: AlarmSettings) -> list[Even
         found.append(Event("over-budget", about, spent, f"The limit is {alarms.cost_usd:g} USD."))
     missing = (summary.get("evaluate") or {}).get("missing", [])
     if over := [each for each in missing if each["over_budget"]]:
-        stopped = f"night {night} stopped asking: {len(over)} cases are over budget"
+        stopped = f"night {night} stopped asking: {counted(len(over), 'case')} over budget"
         named = ", ".join(f"{each['suite']}/{each['case']}" for each in over[:20])
         found.append(Event("over-budget", about, stopped, f"{over[0]['reason']} Missing: {named}"))
     return found

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.announce import announce_night
-from flows.changes import what_changed
+from flows.changes import counted, what_changed
 from flows.check import check
 from flows.connect import connect
 from flows.evaluate import evaluate
@@ -86,7 +86,7 @@ def begin_night(assistant: str, night: date | None, new_night: bool) -> Night:
         if tonight.status == "running":
             say(f"night {tonight.name} of '{assistant}' was not finished: it goes on")
         elif missing := missing_cases(tonight):
-            say(f"night {tonight.name} of '{assistant}' has {missing} cases missing: they are asked now")
+            say(f"night {tonight.name} of '{assistant}' has {counted(missing, 'case')} missing, asked now")
             tonight = replace(tonight, summary=None)
     else:
         if nights and wanted < nights[-1].scheduled_on:

@@ -117,5 +117,5 @@ def test_a_table_and_the_key_of_an_artifact():
 def test_a_night_that_ran_out_of_money_names_the_cases_it_did_not_ask():
     evaluated = {"missing": [{**MISSING, "over_budget": True}]}
     _, event = events_of_night({**NIGHT, "evaluate": evaluated}, ALARMS)
-    assert event.headline.endswith("stopped asking: 1 cases are over budget")
+    assert event.headline.endswith("stopped asking: 1 case over budget")
     assert event.text == "budget of run support: 2 of 2 USD are taken Missing: customers/trial-length"
