@@ -112,7 +112,7 @@ def answer(content: dict[str, Any]) -> str:
     model = content["model"]
     served = f" as {content['served_model']}" if content["served_model"] not in (model, model.partition("/")[2]) else ""
     cost = f", {content['cost_usd']:.6f} USD" if content["cost_usd"] else ""
-    instead = f"; not {content['fallback']}" if content["fallback"] else ""
+    instead = f"; instead of {content['fallback']}" if content["fallback"] else ""
     about = f"{model}{served}, {content['latency_ms']:.0f} ms{cost}{instead}"
     lines.append(f"({content['outcome']}: {content['reason']}; {about})")
     return "\n".join(lines)
