@@ -24,14 +24,14 @@ class Gate:
         self.most_at_once = fixed or MOST
         self._settings = settings
         self._slots = Concurrency(fixed)
-        self._places = Slots(lambda: 2 * self._slots.limit)
+        self._places = Slots(lambda: self._slots.limit + max(self._slots.limit // 4, 1))
         self._requests = Rate(limits.requests_per_minute)
         self._tokens = Rate(limits.tokens_per_minute)
         self._circuits: dict[str, Circuit] = {}
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """One of twice as many places as slots: who holds one is written down, and ready when a slot is free."""
+        """One of a quarter more places than slots: who holds one is written down, and ready when a slot is free."""
         await self._places.acquire()
         try:
             yield
