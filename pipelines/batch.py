@@ -185,24 +185,26 @@ class Calls:
                     return None
                 if isinstance(said, Bought):
                     return self._reuse(said)
-                outcome = await self._sent(gate, request, purchase, said, probe=probe)
-        charge = await self._till.settle(purchase, said, outcome)
+                outcome, charge = await self._send(gate, request, purchase, said, probe=probe)
         if isinstance(outcome, ModelError):
             raise outcome
         return Result(outcome.payload, purchase.model, outcome.model_served, outcome.fingerprint, charge, reused=False)
 
-    async def _sent(
+    async def _send(
         self, gate: Gate, request: Request, purchase: Purchase, reserved: Reserved, *, probe: bool
-    ) -> Reply | ModelError:
-        left = ModelError("connection", "given up before it was sent")
+    ) -> tuple[Reply | ModelError, Charge]:
+        """One attempt in its slot, which it holds until its end is written: what a kill loses is what is in flight."""
+        left: ModelError | None = ModelError("connection", "given up before it was sent")
         try:
             async with gate.slot():
                 await gate.pace(purchase.worst.tokens)
                 left = ModelError("timeout", "given up while it was under way")
-                return await gate.send(purchase.model, request, probe=probe)
+                outcome = await gate.send(purchase.model, request, probe=probe)
+                left = None
+                return outcome, await self._till.settle(purchase, reserved, outcome)
         except BaseException:
-            # nobody waits for it any more, but its place in the budget is told
-            await self._till.settle(purchase, reserved, left)
+            if left is not None:  # nobody waits for it any more, but its place in the budget is told
+                await self._till.settle(purchase, reserved, left)
             raise
 
     def _reuse(self, bought: Bought) -> Result:

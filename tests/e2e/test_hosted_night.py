@@ -102,8 +102,8 @@ def test_a_killed_night_buys_again_only_what_was_under_way(
     with closing(sqlite3.connect(checkout.folder / "state/plumbline.db")) as connection:
         rows = dict(connection.execute("select status, count(*) from ledger group by status"))
     assert rows["settled"] == calls.distinct
-    # each that was bought again had been reserved, and its end not recorded: sent, next in line, or just answered
-    assert calls.received - calls.distinct <= rows["unknown"] <= 10 * kills
+    assert calls.received - calls.distinct <= min(rows["unknown"], 4 * kills)  # sent, and their end not recorded
+    assert rows["unknown"] <= 5 * kills  # the next in line was reserved as well
 
 
 def test_another_embedding_model_serves_after_ingest_and_check_and_each_text_is_bought_once(
