@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,13 @@ import pytest
 from faults.running import RunningServer, running
 from knowledge.digest import file_sha
 from knowledge.record import Document
+
+
+def pytest_configure() -> None:
+    """Where the suite runs in the background, its shell ignores Ctrl-C, and every process it starts would as well."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None) or shutil.which(
     "initdb"

@@ -62,6 +62,7 @@ def changed(checkout: Checkout) -> dict[str, set[str]]:
     return {Path(name).name: set(values) for name, values in found.items()}
 
 
+@pytest.mark.nightly
 def test_two_settings_are_compared_by_metrics_and_plots(after_first_night: Checkout) -> None:
     checkout = make_repository(after_first_night)
     first = run_stages(checkout)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 from checkout import copy_project
 
 
+@pytest.mark.nightly
 def test_a_night_runs_with_every_database_on_postgresql(postgresql: str, tmp_path: Path) -> None:
     with psycopg.connect(f"postgresql://{postgresql}/postgres", autocommit=True) as server:
         for name in ("prefect", "mlflow", "plumbline"):

@@ -273,13 +273,16 @@ def test_prefects_own_command_finds_the_server_and_its_deployments(up: Up) -> No
     assert "Completed" in up.shell("prefect deployment run nightly/support --watch", **own).stdout
 
 
-def test_a_night_that_does_not_begin_is_told(up: Up) -> None:
-    worker = next(
-        each for each in json.loads((up.checkout.folder / "state/servers.json").read_text()) if each["name"] == "worker"
-    )
-    process = psutil.Process(worker["pid"])
+def _end_worker(up: Up) -> None:
+    servers = json.loads((up.checkout.folder / "state/servers.json").read_text())
+    process = psutil.Process(next(each["pid"] for each in servers if each["name"] == "worker"))
     process.terminate()
     process.wait(30)
+
+
+@pytest.mark.nightly
+def test_a_night_that_does_not_begin_is_told(up: Up) -> None:
+    _end_worker(up)
     night = up.api("/deployments/name/nightly/support")
     up.api(f"/deployments/{night['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
     wait_for(lambda: "a scheduled night has not begun" in up.subjects(), 120)
@@ -289,6 +292,9 @@ def test_a_night_that_does_not_begin_is_told(up: Up) -> None:
 def test_up_again_starts_what_is_missing_and_down_stops_what_up_started(up: Up) -> None:
     stranger = subprocess.Popen([sys.executable, "-m", "http.server", "0", "--bind", "127.0.0.1"], stderr=-3, stdout=-3)
     before = {each["name"]: each["pid"] for each in json.loads((up.checkout.folder / "state/servers.json").read_text())}
+    if psutil.pid_exists(before["worker"]):
+        _end_worker(up)
+    assert "worker" not in up.checkout.json("status")["servers"]
     again = up.checkout.run_apart("up", "--json", **up.environment)
     assert again.status == 0, again.stderr
     after = {each["name"]: each["pid"] for each in json.loads(again.stdout)["servers"]}
