@@ -24,7 +24,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -34,16 +33,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
+from bench.cpu_clock import CpuClock
 from faults.running import RunningServer, running
 
 ROOT = Path(__file__).parents[1]
 PLUMBLINE = str(Path(sys.executable).parent / "plumbline")
 MODEL = "openai/gpt-4.1-mini"
 PRICE = {"input": 0.40, "output": 1.60}  # of that model, as the public list has it
-SAMPLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +120,6 @@ def write_suite(folder: Path, number: int) -> None:
         made.append({**case, "id": f"{case['id']}-{place}", "question": f"Ticket {place}: {case['question']}"})
     text = yaml.safe_dump({"suite": "bench", "cases": made})
     (folder / "evals/suites/bench.yaml").write_text(text, encoding="utf-8")
-
-
-class CpuClock(threading.Thread):
-    """CPU seconds of one process over time, sampled; those between two moments by interpolation."""
-
-    def __init__(self, pid: int):
-        super().__init__(daemon=True)
-        self._process = psutil.Process(pid)
-        self._samples: list[tuple[float, float]] = []
-        self.start()
-
-    def run(self) -> None:
-        try:
-            while True:
-                times = self._process.cpu_times()
-                self._samples.append((time.time(), times.user + times.system))
-                time.sleep(SAMPLE_SECONDS)
-        except psutil.Error:
-            return  # it has ended
-
-    def between(self, start: float, end: float) -> float:
-        before = [cpu for at, cpu in self._samples if at <= start]
-        until = [cpu for at, cpu in self._samples if at <= end]
-        return until[-1] - before[-1]
 
 
 def evaluate_once(found: Project, server: RunningServer, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -289,7 +263,7 @@ def main() -> None:
     parser.add_argument("--latency-seconds", type=float, default=0.5)
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--timeout-seconds", type=float, default=120.0)
-    parser.add_argument("--faults", action="store_true", help="10 % 429 (Retry-After 1), 5 % 500, 1 % hang")
+    parser.add_argument("--faults", action="store_true", help="10 %% 429 (Retry-After 1), 5 %% 500, 1 %% hang")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--budget-usd", type=float)
     parser.add_argument("--base-url", help="another fault server's; by default one is started")

@@ -17,7 +17,7 @@ from flows.assistant import Assistant
 from flows.changes import counted
 from flows.connect import Connections, connect
 from flows.deferral import buy_ahead
-from flows.exam import Bench, Exam, Examiner, Missing, result_row
+from flows.exam import Exam, Examiner, Judging, Missing, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
@@ -126,10 +126,10 @@ def open_examiner(connections: Connections, exam: Exam, wanted: Sequence[tuple[s
     assistant = Assistant(connections, manifest, collection, purse, evaluated=True)
     assistant.retrieve_ahead([Asked(case.question, case.groups) for _, case in wanted])
     judge, models = connections.judge(manifest), connections.judge_models(manifest)
-    bench = Bench(judge, models, connections.calls, replace(account, purpose="judge")) if judge else None
+    judging = Judging(judge, models, connections.calls, replace(account, purpose="judge")) if judge else None
     # what is there by now stays, so the collector need not go through it again: a tenth of the time of quick calls
     gc.freeze()
-    return Examiner(assistant, bench)
+    return Examiner(assistant, judging)
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -54,7 +54,7 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Judging:
     """A judge with the models it is asked through, and on whose account."""
 
     prompt: JudgePrompt
@@ -81,16 +81,16 @@ class Examiner:
     Once a budget is used up, the cases left are not asked any more.
     """
 
-    def __init__(self, assistant: Assistant, bench: Bench | None):
+    def __init__(self, assistant: Assistant, judging: Judging | None):
         self._assistant = assistant
-        self._bench = bench
+        self._judging = judging
         self._recorder = SpanRecorder()
         self._over_budget: str | None = None
 
     def buying_at(self, door: Door) -> "Examiner":
         """Another one who puts the same cases, and buys at another door."""
-        bench = replace(self._bench, calls=door) if self._bench else None
-        return Examiner(self._assistant.buying_at(door), bench)
+        judging = replace(self._judging, calls=door) if self._judging else None
+        return Examiner(self._assistant.buying_at(door), judging)
 
     async def examine(self, asked: tuple[str, Case]) -> Examined | Missing:
         """One (suite, case)."""
@@ -108,9 +108,9 @@ class Examiner:
     async def _examine(self, suite: str, case: Case) -> Examined:
         found = await self._assistant.answer(Asked(case.question, case.groups), tracer=self._recorder.tracer)
         examined = Examined(suite, case, found, self._recorder.taken(found.trace_id))
-        if self._bench is None or not needs_judge(case, found):
+        if self._judging is None or not needs_judge(case, found):
             return examined
-        judgement, cost_usd = await self._bench.judge(case, found)
+        judgement, cost_usd = await self._judging.judge(case, found)
         return replace(examined, judgement=judgement, judge_cost_usd=cost_usd)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from knowledge.call import Account, Bought, Charge, Held, Purchase, Reserved
+from knowledge.ledger import Ledger
 from pipelines.calling.budget import Budgets
 from pipelines.calling.gate import LOOK_SECONDS, Gate
 from pipelines.calling.loop import CallLoop
@@ -22,7 +23,7 @@ from pipelines.calling.request import (
     request_digest,
 )
 from pipelines.calling.settings import ModelSettings, Provider
-from pipelines.calling.till import Ledger, Tally, Till
+from pipelines.calling.till import Tally, Till
 
 T = TypeVar("T")
 R = TypeVar("R")

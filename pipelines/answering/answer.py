@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from opentelemetry.trace import Span, Tracer, format_trace_id, get_tracer
 
@@ -49,26 +50,37 @@ async def answer(
                 called(calling, request, reply)
             checked = _checked(tracer, reply, request, manifest, policy)
             contexts = request.contexts
-        result = Answer(
-            question=question,
-            text=checked.text,
-            outcome=checked.outcome,
-            reason=checked.reason,
-            citations=checked.citations,
+        result = replace(
+            _answer(question, checked, reply),
             contexts=contexts,
-            model=reply.model,
-            usage=reply.usage,
-            cost_usd=reply.cost_usd,
             latency_ms=round((time.perf_counter() - started) * 1000, 2),
             trace_id=_trace_id(span),
             prompt_digest=manifest.prompt_digest,
-            served_model=reply.served_model or reply.model,
-            fingerprint=reply.fingerprint,
-            fallback=reply.fallback,
-            first_token_ms=reply.first_token_ms,
         )
         answered(span, result)
     return result
+
+
+def _answer(question: str, checked: Checked, reply: ModelReply) -> Answer:
+    """What was said and who said it."""
+    return Answer(
+        question=question,
+        text=checked.text,
+        outcome=checked.outcome,
+        reason=checked.reason,
+        citations=checked.citations,
+        contexts=(),
+        model=reply.model,
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        latency_ms=0.0,
+        trace_id="",
+        prompt_digest="",
+        served_model=reply.served_model or reply.model,
+        fingerprint=reply.fingerprint,
+        fallback=reply.fallback,
+        first_token_ms=reply.first_token_ms,
+    )
 
 
 def _screened(tracer: Tracer, question: str, policy: Policy) -> Checked | None:

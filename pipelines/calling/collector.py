@@ -3,18 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Protocol
 
-from knowledge.call import Account, Bought, Purchase
+from knowledge.call import Account, Purchase
+from knowledge.ledger import Ledger
 from pipelines.batch import Calls, Result, read_result
 from pipelines.calling.request import ChatRequest, ModelError
-
-
-class Ledger(Protocol):
-    """What is bought already."""
-
-    def bought(self, key: str) -> Bought | None:
-        """The reply that stands under a key."""
 
 
 class DeferredError(Exception):

@@ -2,16 +2,10 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 from knowledge.call import Answered, Charge, Purchase, Reserved, Settlement
-
-
-class Ledger(Protocol):
-    """Where calls are written down."""
-
-    def commit(self, purchases: list[Purchase], settlements: list[Settlement]) -> list[Answered]:
-        """Write all of it in one transaction; one answer a purchase."""
+from knowledge.ledger import Ledger
 
 
 class Journal:

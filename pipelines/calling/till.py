@@ -1,41 +1,25 @@
 """The till: every attempt is priced, held against the budgets and written down before it is sent, and after."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from knowledge.call import (
     Account,
     Amount,
-    Answered,
     Bought,
     Charge,
     Held,
     OverBudget,
     Purchase,
-    Purpose,
     Reserved,
     Settlement,
 )
+from knowledge.ledger import Ledger
 from pipelines.calling.budget import Budgets, in_words
 from pipelines.calling.journal import Journal
 from pipelines.calling.prices import Prices
 from pipelines.calling.request import NOT_CHARGED, ModelError, Reply, Request
-
-
-class Ledger(Protocol):
-    """What is written down of calls."""
-
-    def commit(self, purchases: Sequence[Purchase], settlements: Sequence[Settlement]) -> list[Answered]:
-        """Write all of it in one transaction; one answer a purchase."""
-
-    def bought(self, key: str) -> Bought | None:
-        """The reply that stands under a key."""
-
-    def cached(self, request_digest: str, purpose: Purpose, *, since: datetime) -> Bought | None:
-        """The newest reply to an equal request, or None."""
 
 
 @dataclass(slots=True)

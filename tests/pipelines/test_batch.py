@@ -294,8 +294,10 @@ def test_closing_writes_what_is_being_written_and_ends_what_is_left(fault_server
 
 
 def test_a_door_that_nobody_went_through_closes(tmp_path):
+    before = threading.active_count()
     with door("http://127.0.0.1:9/v1", tmp_path):
         pass
+    assert threading.active_count() == before
 
 
 def test_an_older_equal_reply_is_read_only_when_it_is_fresh_enough(fault_server, tmp_path):
