@@ -19,7 +19,7 @@ from pathlib import Path
 
 PLUMBLINE = str(Path(sys.executable).parent / "plumbline")
 EMPTY_FLOW = (
-    "from flows.params import find_project, quiet_vendors; quiet_vendors(find_project());"
+    "from flows.params import find_project; from flows.vendors import quiet_vendors; quiet_vendors(find_project());"
     "from prefect import flow; flow(lambda: None, name='empty')()"
 )
 STEPS = {

@@ -26,7 +26,8 @@ from flows.doors import (
     show,
 )
 from flows.ledger import ledger
-from flows.params import find_project, quiet_vendors
+from flows.params import find_project
+from flows.vendors import quiet_vendors
 from knowledge.errors import PlumblineError, StateError
 
 if TYPE_CHECKING:

@@ -41,16 +41,18 @@ def open_flow(name: str, needs: Callable[["Connections"], object]) -> Callable[.
     from importlib import import_module
 
     from flows.connect import connect
+    from flows.own_server import own_server
     from flows.state import end_left_over_servers, hold_state
 
     connections = connect()
     connections.read_all()
     needs(connections)
-    with hold_state(connections.project, name):
-        end_left_over_servers(connections.project)
-        flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    with hold_state(connections.project, name):
+        end_left_over_servers(connections.project)
+        with own_server(connections.project):
+            flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
     return flow
 
 

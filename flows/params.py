@@ -1,9 +1,7 @@
 """Every setting, typed: the only reader of `params.yaml` and of the environment."""
 
-import logging
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +22,7 @@ from pipelines.ingestion.plan import DeleteLimits
 from pipelines.ingestion.split import SplitSettings
 
 LOCAL_EMBEDDER = "local/wordllama"
+OWN_SERVER = "PLUMBLINE_OWN_SERVER"  # the Prefect API that this very run has started for itself
 
 
 class ServerSettings(Content):
@@ -204,10 +203,16 @@ def find_project() -> Project:
         state=state,
         database_url=os.environ.get("PLUMBLINE_DATABASE_URL") or f"sqlite:///{state / 'plumbline.db'}",
         given_tracking_uri=tracking_uri,
-        given_prefect_url=os.environ.get("PREFECT_API_URL") or None,
+        given_prefect_url=_given_prefect_url(),
         tracking_login=login,
         notify=_find_notify(),
     )
+
+
+def _given_prefect_url() -> str | None:
+    """The server somebody gave us; not the one that this run has started for itself."""
+    url = os.environ.get("PREFECT_API_URL") or None
+    return None if url == os.environ.get(OWN_SERVER) else url
 
 
 def find_provider(name: str, settings: ProviderSettings) -> Provider | None:
@@ -258,42 +263,3 @@ def split_login(uri: str | None) -> tuple[str | None, tuple[str, str] | None]:
         return uri, None
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return bare, (unquote(parts.username), unquote(parts.password or ""))
-
-
-def quiet_vendors(project: Project) -> None:
-    """Set what vendors read from the environment when they are imported: our state folder, no telemetry, no chatter."""
-    for chatty in ("httpx2", "openai"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    # vendors answer a folder that is not there with a warning; whether it can be used is told by `hold_state`
-    with suppress(OSError):
-        (project.state / "prefect").mkdir(parents=True, exist_ok=True)
-    os.environ.update(
-        PLUMBLINE_RUN=str(os.getpid()),
-        PYTHONWARNINGS="ignore",  # in child processes
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="120",
-        PREFECT_HOME=str(project.state / "prefect"),
-        PREFECT_SERVER_ANALYTICS_ENABLED="false",
-        PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
-        PREFECT_SERVER_LOGGING_LEVEL="CRITICAL",
-        MLFLOW_DISABLE_TELEMETRY="true",
-        MLFLOW_LOGGING_LEVEL="ERROR",
-        MLFLOW_ENABLE_ASYNC_LOGGING="false",
-        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",  # stdout is for what a command says
-        MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS="0",  # a moved alias is seen at once
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # eight processes that nothing here asks for
-        GIT_PYTHON_REFRESH="quiet",
-        GX_ANALYTICS_ENABLED="false",
-        UNSTRUCTURED_DISABLE_NOTICE="1",
-        DO_NOT_TRACK="1",
-        LANCE_LOG="error",
-        TOKENIZERS_PARALLELISM="false",
-    )
-    if project.prefect_url is None:
-        os.environ["PREFECT_PROFILE"] = "ephemeral"  # also where a server that died has left its profile behind
-    if project.given_tracking_uri and project.tracking_login:
-        user, password = project.tracking_login
-        os.environ.update(
-            MLFLOW_TRACKING_URI=project.given_tracking_uri,
-            MLFLOW_TRACKING_USERNAME=user,
-            MLFLOW_TRACKING_PASSWORD=password,
-        )

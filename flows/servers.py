@@ -8,6 +8,7 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 from urllib.error import URLError
 
 import psutil
@@ -20,6 +21,7 @@ from knowledge.errors import StateError
 
 HOST = "127.0.0.1"
 POOL = "plumbline"
+AUDIBLE = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
 PROFILE = """# written by `plumbline up`, removed by `plumbline down`
 active = "plumbline"
 
@@ -56,14 +58,14 @@ def bring_up(project: Project) -> dict[str, Server]:
         from flows.deployments import deploy, make_pool, wait_for_worker  # seconds, while the server starts
 
         if "prefect" in servers:
-            _wait(project, servers["prefect"], "/api/health", timeout)
+            wait_for(project, servers["prefect"], "/api/health", timeout)
         make_pool(POOL)
         if "worker" not in servers:
             launch("worker", ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"], None)
         deploy(project)
         wait_for_worker(POOL, lambda: _check_alive(project, servers["worker"]), timeout)
         if "mlflow" in servers:
-            _wait(project, servers["mlflow"], "/health", timeout)
+            wait_for(project, servers["mlflow"], "/health", timeout)
     except BaseException:  # Ctrl-C as well: nothing stays half set up
         for server in reversed(started):
             _end(server)
@@ -123,16 +125,15 @@ def _port_holder(port: int) -> str:
 
 def _launch(project: Project, name: str, words: list[str], url: str | None) -> Server:
     program = Path(sys.executable).parent / words[0]
-    log = make_folder(project.state / "logs") / f"{name}.log"
     # PLUMBLINE_RUN marks servers that end with a run; these outlive it
     environment = {key: value for key, value in os.environ.items() if key != "PLUMBLINE_RUN"}
-    environment |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
+    environment |= AUDIBLE
     if name == "mlflow":  # not among the words of the command, which everybody on the machine can read
         database = project.given_tracking_uri or f"sqlite:///{project.state / 'mlflow' / 'mlflow.db'}"
         environment["MLFLOW_BACKEND_STORE_URI"] = database
     if name == "prefect":
         environment["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else the UI asks port 4200
-    with log.open("ab") as lines:
+    with open_log(project, name) as lines:
         process = subprocess.Popen(
             [str(program), *words[1:]],
             cwd=project.folder,
@@ -146,7 +147,8 @@ def _launch(project: Project, name: str, words: list[str], url: str | None) -> S
     return Server(name, process.pid, psutil.Process(process.pid).create_time(), url)
 
 
-def _wait(project: Project, server: Server, path: str, timeout_seconds: float) -> None:
+def wait_for(project: Project, server: Server, path: str, timeout_seconds: float) -> None:
+    """Return when a server answers at a path. Raises StateError when it ends, or the time is over."""
     until = time.monotonic() + timeout_seconds
     while time.monotonic() < until:
         _check_alive(project, server)
@@ -162,6 +164,11 @@ def _wait(project: Project, server: Server, path: str, timeout_seconds: float) -
 def _check_alive(project: Project, server: Server) -> None:
     if not server.alive:
         raise StateError(f"{server.name}: ended while it started. {_log(project, server)}")
+
+
+def open_log(project: Project, name: str) -> BinaryIO:
+    """The file that gets what a server prints."""
+    return (make_folder(project.state / "logs") / f"{name}.log").open("ab")
 
 
 def _log(project: Project, server: Server) -> str:

@@ -73,7 +73,7 @@ def end_left_over_servers(project: Project) -> None:
     for process in psutil.process_iter():
         try:
             inherited = process.environ()
-            ours = inherited.get("PREFECT_HOME") == home and "prefect.server" in " ".join(process.cmdline())
+            ours = inherited.get("PREFECT_HOME") == home and "flows.own_server" in process.cmdline()
             run = int(inherited.get("PLUMBLINE_RUN", "0"))
             if ours and run and not psutil.pid_exists(run):
                 process.terminate()

@@ -197,6 +197,7 @@ ledger = Table(
         postgresql_where=HELD,
     ),
     Index("ledger_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ledger_night", "night", "assistant"),
     Index("ledger_request", "request_digest", "purpose"),
     Index("ledger_reserved_at", "reserved_at"),
 )

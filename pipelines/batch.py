@@ -100,9 +100,10 @@ class Calls:
     def each(self, items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> Iterator[R]:
         """What `work` gives for each item, in the order of completion; the first error ends it.
 
-        Twice as many items are under way as calls may be, so that the next call is ready when a slot is free.
+        Four times as many items are under way as calls may be: the next call is ready when a slot is free, and the
+        last items begin early enough not to make a wave of their own.
         """
-        at_once = sum(2 * gate.most_at_once for gate in self._gates.values()) or 1
+        at_once = sum(4 * gate.most_at_once for gate in self._gates.values()) or 1
         return self._loop.each(items, work, at_once=at_once)
 
     def quote(self, request: ChatRequest, *, route: Sequence[str], account: Account) -> Purchase:

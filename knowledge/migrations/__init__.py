@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-NEWEST = "0003"
+NEWEST = "0004"
 
 
 def current(connection: Connection) -> str | None:

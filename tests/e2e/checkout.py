@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from prefect.settings import PREFECT_API_URL
+
 from flows.cli import main
+from flows.params import OWN_SERVER
 
 OURS = ("PLUMBLINE", "MLFLOW", "PREFECT", "OPENAI", "MAKE", "MFLAGS")  # what would lead a command elsewhere
 ROOT = Path(__file__).parents[2]
@@ -47,7 +50,7 @@ class Checkout:
         out, err = io.StringIO(), io.StringIO()
         with (
             chdir(self.folder),
-            patch.dict(os.environ, self.environment(**more), clear=True),
+            patch.dict(os.environ, self.environment(**_harness(), **more), clear=True),
             patch.object(sys, "argv", ["plumbline", *words]),
             warnings.catch_warnings(),
             _signals_kept(),
@@ -95,6 +98,12 @@ class Checkout:
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def _harness() -> dict[str, str]:
+    """The server of the fixture `prefect`, where a test has it, as the run's own."""
+    url = PREFECT_API_URL.value()
+    return {"PREFECT_API_URL": str(url), OWN_SERVER: str(url)} if url else {}
 
 
 @contextmanager

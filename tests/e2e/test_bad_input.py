@@ -105,3 +105,12 @@ def test_a_database_url_never_shows_its_password(checkout: Checkout) -> None:
 def test_too_little_room_stops_before_anything_runs(checkout: Checkout) -> None:
     checkout.edit("params.yaml", "min_free_mb: 300", "min_free_mb: 1e12")
     assert "disk is full" in checkout.error("nightly")
+
+
+def test_a_prefect_server_that_does_not_come_up_is_told_with_its_last_line(checkout: Checkout) -> None:
+    ended = checkout.run_apart("ingest", PREFECT_API_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////none/at/all.db")
+    assert (ended.status, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("StateError: prefect: ended while it started. Its last line: ")
+    assert "Application startup failed" in line
+    assert str(checkout.folder / "state/logs/prefect.log") in line

@@ -76,7 +76,7 @@ def test_only_a_server_of_this_state_whose_run_is_gone_is_ended(
     home = project.state if same_state else project.folder / "another"
     run = os.getpid() if run_lives else gone.pid
     environment = {**os.environ, "PREFECT_HOME": str(home / "prefect"), "PLUMBLINE_RUN": str(run)}
-    command = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)", "prefect.server"]
+    command = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)", "flows.own_server"]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()

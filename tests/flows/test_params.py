@@ -157,6 +157,15 @@ def test_the_database_and_the_tracking_server_may_be_elsewhere(clean):
     assert project.tracking_uri == "http://mlflow:5000"
 
 
+@pytest.mark.parametrize(
+    ("own", "given"), [("http://one/api", None), ("http://other/api", "http://one/api"), ("", "http://one/api")]
+)
+def test_a_prefect_server_that_the_run_started_itself_is_not_a_given_one(clean, own, given):
+    clean.setenv("PREFECT_API_URL", "http://one/api")
+    clean.setenv("PLUMBLINE_OWN_SERVER", own)
+    assert find_project().given_prefect_url == given
+
+
 def test_the_nearest_params_upwards_make_the_project(clean, tmp_path):
     (tmp_path / "deep" / "down").mkdir(parents=True)
     clean.chdir(tmp_path / "deep" / "down")

@@ -184,7 +184,7 @@ def test_results_come_in_the_order_of_completion(fault_server, tmp_path):
         assert list(calls.each([], wait)) == []
 
 
-def test_no_more_items_are_under_way_than_twice_the_calls_that_may_be(fault_server, tmp_path):
+def test_no_more_items_are_under_way_than_four_times_the_calls_that_may_be(fault_server, tmp_path):
     now, most = [0], [0]
 
     async def count(item):
@@ -196,7 +196,7 @@ def test_no_more_items_are_under_way_than_twice_the_calls_that_may_be(fault_serv
     settings = {**STEADY, "providers": {"one": {"concurrency": 3}}}
     with door(fault_server.base_url, tmp_path, settings=settings) as calls:
         assert len(list(calls.each(range(50), count))) == 50
-    assert most == [6]
+    assert most == [12]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
