@@ -41,6 +41,7 @@ from faults.running import RunningServer, running
 ROOT = Path(__file__).parents[1]
 PLUMBLINE = str(Path(sys.executable).parent / "plumbline")
 MODEL = "openai/gpt-4.1-mini"
+KILLED_WITHIN_SECONDS = 1.2  # of its first call, so that twenty kills leave something to do
 PRICE = {"input": 0.40, "output": 1.60}  # of that model, as the public list has it
 
 
@@ -194,11 +195,11 @@ def kill_nights(found: Project, server: RunningServer, arguments: argparse.Names
     server.reset()
     in_flight: list[int] = []
     for _ in range(arguments.kills):
-        paid = server.calls().answered
-        until = paid + chance.randint(1, max(2 * arguments.cases // (arguments.kills + 1), 2))
+        before = server.calls().received
         process = found.run("nightly", "--night", "2026-11-02", "--report-only", "--json")
-        while process.poll() is None and server.calls().answered < until:
-            time.sleep(chance.uniform(0.001, 0.02))
+        while process.poll() is None and server.calls().received == before:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, KILLED_WITHIN_SECONDS))
         if process.poll() is not None:
             raise SystemExit("the night ended before it was killed: " + (found.folder / "stderr.txt").read_text())
         in_flight.append(server.calls().in_flight)

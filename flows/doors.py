@@ -15,7 +15,10 @@ from knowledge.errors import PlumblineError
 if TYPE_CHECKING:
     from flows.connect import Connections
 
-STOPPED = "\nstopped; what was recorded is kept: the same command goes on from there"
+STOPPED = (
+    "\nstopped; what was recorded is kept: a night that is asked for again goes on from there, "
+    "an evaluation by hand begins anew"
+)
 GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
