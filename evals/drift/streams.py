@@ -2,14 +2,19 @@
 
 Nothing is kept between nights: the p-values up to tonight are recomputed from the baseline's results and every night's since,
 and are the same bit for bit. What is random in them (ties, permutations) comes from a seed that is a digest of names.
+Who folds a long history every night may keep p-values under a digest of all they come from.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import scipy
 
 from evals.drift.conformal import Counts, Floats, block_p_value
 from evals.drift.detector import SCALES, Scale
@@ -39,10 +44,22 @@ def seed_of(baseline_id: str, night: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{baseline_id}\n{night}".encode()).digest()[:8])
 
 
-def p_values(history: History, stream: str, kind: Kind, *, resets: frozenset[int] = frozenset()) -> BlockPValues:
-    """The p-values of one stream. stream: its name, for the seeds. resets: nights before which evidence was dropped."""
+def p_values(
+    history: History,
+    stream: str,
+    kind: Kind,
+    *,
+    resets: frozenset[int] = frozenset(),
+    known: MutableMapping[str, float] | None = None,
+) -> BlockPValues:
+    """The p-values of one stream. stream: its name, for the seeds. resets: nights before which evidence was dropped.
+
+    known: p-values found before, by the digest of all that they come from; those that were missing are put in.
+    """
     if len(history.nights) != len(history.names):
         raise ValueError(f"{len(history.nights)} nights have {len(history.names)} names")
+    known = {} if known is None else known
+    inputs = _inputs(history, stream, kind)
     blocks = _RankBlocks(history) if kind == "real" else _CountBlocks(history, failures=kind == "fail")
     found: BlockPValues = []
     begin = 0
@@ -50,12 +67,33 @@ def p_values(history: History, stream: str, kind: Kind, *, resets: frozenset[int
         begin = night if night in resets else begin
         of_night: dict[Scale, float] = {}
         for scale in (each for each in SCALES if each.ends(night - begin + 1)):
-            generator = _generator(seed_of(history.baseline_id, name), stream, scale)
-            p = blocks.p_value(night - scale.length + 1, night + 1, generator)
+            key = f"{inputs[night]} {scale.length} {scale.offset}"
+            p = known.get(key)
+            if p is None:
+                generator = _generator(seed_of(history.baseline_id, name), stream, scale)
+                p = blocks.p_value(night - scale.length + 1, night + 1, generator)
             if p is not None:
-                of_night[scale] = p
+                of_night[scale] = known[key] = p
         found.append(of_night)
     return found
+
+
+def _inputs(history: History, stream: str, kind: Kind) -> list[str]:
+    """For each night a digest of all that its p-values come from: results up to it, names for the seeds, our code."""
+    so_far = hashlib.sha256(
+        json.dumps([_code(), history.baseline_id, stream, kind, history.baseline], sort_keys=True).encode()
+    )
+    found = []
+    for name, night in zip(history.names, history.nights, strict=True):
+        so_far.update(json.dumps([name, night], sort_keys=True).encode())
+        found.append(so_far.hexdigest()[:32])
+    return found
+
+
+@cache
+def _code() -> str:
+    texts = [(Path(__file__).parent / name).read_text("utf-8") for name in ("conformal.py", "ranks.py", "streams.py")]
+    return hashlib.sha256("".join([*texts, np.__version__, scipy.__version__]).encode()).hexdigest()
 
 
 def _generator(seed: int, stream: str, scale: Scale) -> np.random.Generator:
