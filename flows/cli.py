@@ -28,6 +28,7 @@ from flows.doors import (
 from flows.ledger import ledger
 from flows.params import find_project
 from flows.vendors import quiet_vendors
+from flows.watch import watch
 from knowledge.errors import PlumblineError, StateError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 def cli() -> None:
     """Keeps a RAG assistant true: ingests, checks and evaluates it every night.
 
-    Exit status: 0 good, 1 a gate failed, 2 it could not run.
+    Exit status: 0 good, 1 a gate failed or drift was found, 2 it could not run.
     """
 
 
@@ -184,7 +185,7 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger, faults):
+for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger, watch, faults):
     cli.add_command(command)
 
 

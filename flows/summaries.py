@@ -198,3 +198,22 @@ def exported(content: dict[str, Any]) -> str:
 def restored(content: dict[str, Any]) -> str:
     """What came back, and where it is."""
     return f"Restored     {content['documents']} documents of night {content['night']} to {content['folder']}"
+
+
+def watch(content: dict[str, Any]) -> str:
+    """Whether something drifted, and the evidence of each stream."""
+    baseline = content["baseline"]
+    last = f", the last of them {content['last_night']}" if content["last_night"] else ""
+    since = f"{content['nights']} since{last}"
+    lines = [
+        f"Results      {content['cases']} cases, baseline of {baseline['runs']} nights, {since}",
+        f"Verdict      {content['verdict']}: {content['reason']}",
+    ]
+    for stream, evidence in content["evidence"].items():
+        certain = ", an alarm by itself" if stream in content["certain"] else ""
+        lines.append(f"Evidence     {stream:<18} {evidence:>12.3g}{certain}")
+    if content["not_followed"]:
+        lines.append(f"Not followed {', '.join(content['not_followed'])}: no value in the baseline")
+    if content["page"]:
+        lines.append(f"Page         {content['page']}")
+    return "\n".join(lines)

@@ -37,12 +37,13 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a file holds. baseline: the names of the baseline's nights; fewer than `wanted` are no baseline yet.
+    """What a file holds. baseline_id: a digest of the baseline's values. baseline: the names of the baseline's nights; fewer than `wanted` are no baseline yet.
 
     slices: the cases of each. not_followed: metrics without a value in the baseline.
     """
 
     metrics: tuple[Metric, ...]
+    baseline_id: str
     baseline: tuple[str, ...]
     wanted: int
     nights: tuple[str, ...]
@@ -83,6 +84,7 @@ def read_results(path: Path, *, metrics: Collection[str] = ()) -> Results:
             Metric(name, kinds[name], History(baseline_id, baseline, nights, order.nights))
             for name, (baseline, nights) in runs.items()
         ),
+        baseline_id=baseline_id,
         baseline=order.baseline,
         wanted=order.wanted,
         nights=order.nights,
