@@ -200,6 +200,18 @@ def restored(content: dict[str, Any]) -> str:
     return f"Restored     {content['documents']} documents of night {content['night']} to {content['folder']}"
 
 
+def baseline(content: dict[str, Any]) -> str:
+    """What nights are held against."""
+    ended = f", ended {content['ended_at']}" if content["ended_at"] else ""
+    lines = [
+        f"Baseline     {content['id']}, release {content['release']}{ended}",
+        f"Runs         {', '.join(content['runs'])}",
+    ]
+    if content["resets"]:
+        lines.append(f"Reset after  {', '.join(content['resets'])}")
+    return "\n".join(lines)
+
+
 def watch(content: dict[str, Any]) -> str:
     """Whether something drifted, and the evidence of each stream."""
     baseline = content["baseline"]

@@ -1,11 +1,11 @@
 """The exact p-value of a block of nights, for outcomes that are right or wrong.
 
-Null hypothesis: for each case its outcomes over the baseline runs and the nights are exchangeable, whatever its rate, and
-cases are independent. Let case i fail x_i times in its K_i runs of the block, and F_i times in all its N_i runs so far,
-baseline and block included (its *bag*). Given the bag, x_i ~ Hypergeometric(N_i, F_i, K_i): the unknown rate is gone.
-Each x_i gets a score that depends on the bag alone, so the sum T has a known law, and p = P(T > t) + u P(T = t) with u
-uniform is exactly uniform (Vovk, Gammerman, Shafer, *Algorithmic Learning in a Random World*, 2nd ed. 2022, ch. 2;
-McNemar 1947 is the case of one run against one run).
+Null hypothesis: for each case its outcomes over the baseline runs and the nights are exchangeable, whatever its rate,
+and cases are independent. Let case i fail x_i times in its K_i runs of the block, and F_i times in all its N_i runs
+so far, baseline and block included (its *bag*). Given the bag, x_i ~ Hypergeometric(N_i, F_i, K_i): the unknown rate
+is gone. Each x_i gets a score that depends on the bag alone, so the sum T has a known law, and p = P(T > t) + u P(T =
+t) with u uniform is exactly uniform (Vovk, Gammerman, Shafer, *Algorithmic Learning in a Random World*, 2nd ed. 2022,
+ch. 2; McNemar 1947 is the case of one run against one run).
 """
 
 from collections import Counter
@@ -85,8 +85,9 @@ def _scores(counts: Counts, runs: int, rate: float) -> Counts:
 
 
 def _hypergeometric(counts: Counts, bag_runs: int, bag_failures: int, runs: int) -> Floats:
-    def choose(n: object, k: object) -> Floats:
-        return np.asarray(gammaln(np.add(n, 1)) - gammaln(np.add(k, 1)) - gammaln(np.subtract(n, k) + 1))
+    def choose(n: int, k: Counts) -> Floats:
+        chosen: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+        return chosen
 
     passed = bag_runs - bag_failures
-    return np.exp(choose(bag_failures, counts) + choose(passed, runs - counts) - choose(bag_runs, runs))
+    return np.exp(choose(bag_failures, counts) + choose(passed, runs - counts) - choose(bag_runs, np.array(runs)))

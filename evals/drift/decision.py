@@ -1,9 +1,10 @@
 """The verdict: has anything drifted since the baseline, since when, and which stream says so?
 
-A component c is one scale of one stream; its weight is the stream's, shared equally by the scales, and all weights sum to 1.
-The alarm sounds when w_c R_c >= A for some c. As sum_c w_c R_c is at least each of them and E[sum_c w_c R_c] <= T after T nights,
-P(false alarm within T nights) <= T / A, whatever the streams have to do with each other (DRIFT: the proven rule; union
-over e-detectors, Shin, Ramdas, Rinaldo 2022). Once it has sounded it stays until somebody resets or accepts.
+A component c is one scale of one stream; its weight is the stream's, shared equally by the scales, and all weights
+sum to 1. The alarm sounds when w_c R_c >= A for some c. As sum_c w_c R_c is at least each of them and E[sum_c w_c
+R_c] <= T after T nights, P(false alarm within T nights) <= T / A, whatever the streams have to do with each other
+(DRIFT: the proven rule; union over e-detectors, Shin, Ramdas, Rinaldo 2022). Once it has sounded it stays until
+somebody resets or accepts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One scale of one stream after a night. evidence: w_c R_c, to be held against A. since: a night, counted from 0."""
+    """One scale of one stream after a night. evidence: w_c R_c, held against A. since: a night, counted from 0."""
 
     stream: str
     scale: Scale

@@ -1,14 +1,15 @@
 """Evidence of one stream over the nights: Shiryaev-Roberts e-detectors at several scales.
 
-z = Phi^-1(1 - p) is standard normal when p is uniform, so exp(mu z - mu^2 / 2) is an e-value: under the null hypothesis its
-expectation, given the past, is 1. A detector adds b for each block of b nights, and multiplies by the block's e-value,
-R <- (R + b) exp(mu z / s - mu^2 / 2), so that E[R after T nights] <= T: it exceeds A within T nights with probability at
-most T / A (Shin, Ramdas, Rinaldo, *E-detectors*, 2022, section 2; Vovk, Nouretdinov, Gammerman, 2024). s >= 1 widens the law
-where nights scatter more than cases alone explain; it is fixed when a block begins, so the block cannot choose it.
+z = Phi^-1(1 - p) is standard normal when p is uniform, so exp(mu z - mu^2 / 2) is an e-value: under the null
+hypothesis its expectation, given the past, is 1. A detector adds b for each block of b nights, and multiplies by the
+block's e-value, R <- (R + b) exp(mu z / s - mu^2 / 2), so that E[R after T nights] <= T: it exceeds A within T nights
+with probability at most T / A (Shin, Ramdas, Rinaldo, *E-detectors*, 2022, section 2; Vovk, Nouretdinov, Gammerman,
+2024). s >= 1 widens the law where nights scatter more than cases alone explain; it is fixed when a block begins, so
+the block cannot choose it.
 
-Drifted nights enter the bag and hide what follows, so a single scale would miss a small drift it did not catch at once:
-blocks of 1, 2, 4, 8 and 16 nights are followed beside each other. A drift that begins in the middle of a block waits for the
-next one, so each length but 1 is followed twice, the second half a block later.
+Drifted nights enter the bag and hide what follows, so a single scale would miss a small drift it did not catch at
+once: blocks of 1, 2, 4, 8 and 16 nights are followed beside each other. A drift that begins in the middle of a block
+waits for the next one, so each length but 1 is followed twice, the second half a block later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ def detect(
     """
     z_past: list[float] = []
     states = {scale: _fresh(0) for scale in SCALES}
-    guards = {scale: 1.0 for scale in SCALES}
+    guards = dict.fromkeys(SCALES, 1.0)
     after: list[dict[Scale, Evidence]] = []
     for night, p_values in enumerate(nights):
         if night in resets:

@@ -1,9 +1,10 @@
 """The p-value of a block of nights, for outcomes that are numbers: answer length, judge score, tokens, cost.
 
-Null hypothesis as in `conformal`: within a case, baseline runs and nights are exchangeable. Within each case the values of
-the bag become mid-ranks, standardised; T is the absolute value of their sum over the block. Which of a case's runs are
-the block's is permuted, case by case: a Monte Carlo p-value that counts the observed T among the draws is exact for any
-number of draws (Phipson and Smyth 2010, *Permutation p-values should never be zero*; here with ties broken by u).
+Null hypothesis as in `conformal`: within a case, baseline runs and nights are exchangeable. Within each case the
+values of the bag become mid-ranks, standardised; T is the absolute value of their sum over the block. Which of a
+case's runs are the block's is permuted, case by case: a Monte Carlo p-value that counts the observed T among the
+draws is exact for any number of draws (Phipson and Smyth 2010, *Permutation p-values should never be zero*; here with
+ties broken by u).
 """
 
 from collections.abc import Sequence
@@ -31,9 +32,7 @@ def block_rank_p_value(
     by the first keeps P(p <= a) <= a.
     """
     scored = [(_standard_ranks(bag), k) for bag, k in zip(bags, runs, strict=True) if k]
-    varying = sorted(
-        ((ranks, k) for ranks, k in scored if ranks.any()), key=lambda each: (len(each[0]), each[1])
-    )
+    varying = sorted(((ranks, k) for ranks, k in scored if ranks.any()), key=lambda each: (len(each[0]), each[1]))
     total = abs(sum(int(ranks[-k:].sum()) for ranks, k in varying))
     p = _p_value(total, varying, FEW_DRAWS, u, generator)
     return p if p >= SMALL_P else _p_value(total, varying, MANY_DRAWS, u, generator)
@@ -58,7 +57,7 @@ def _draw(cases: Sequence[tuple[Counts, int]], draws: int, generator: np.random.
         places = np.arange(len(ranks))[None, :]
         for chosen in _without_replacement(length, k, (draws, len(ranks)), generator):
             totals += ranks[places, chosen].sum(axis=1)
-    return np.abs(totals)
+    return np.abs(totals).astype(np.int64)
 
 
 def _without_replacement(

@@ -1,8 +1,8 @@
 """Streams: what is followed from night to night, and its p-values as a fold over the stored results.
 
-Nothing is kept between nights: the p-values up to tonight are recomputed from the baseline's results and every night's since,
-and are the same bit for bit. What is random in them (ties, permutations) comes from a seed that is a digest of names.
-Who folds a long history every night may keep p-values under a digest of all they come from.
+Nothing is kept between nights: the p-values up to tonight are recomputed from the baseline's results and every
+night's since, and are the same bit for bit. What is random in them (ties, permutations) comes from a seed that is a
+digest of names. Who folds a long history every night may keep p-values under a digest of all they come from.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evals.drift.decision import ALARM, Decision, Stream, Verdict, decide, weights
 from evals.drift.results_file import Metric, Results
@@ -36,6 +37,12 @@ class Standing:
     alarm: float
     decisions: tuple[Decision, ...]
 
+    def as_row(self) -> dict[str, Any]:
+        """How things stand, as plain JSON values."""
+        return {
+            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("decisions", "certain")
+        } | {"certain": list(self.certain)}
+
 
 def follow(metrics: Sequence[Metric]) -> list[Followed]:
     """The streams of these metrics: fail and pass of the binary one, and each real-valued one."""
@@ -51,19 +58,26 @@ def follow(metrics: Sequence[Metric]) -> list[Followed]:
     ]
 
 
-def judge(results: Results, *, alarm: float = ALARM, known: MutableMapping[str, float] | None = None) -> Standing:
-    """The verdict on results. known: see `p_values`."""
+def judge(
+    results: Results,
+    *,
+    resets: frozenset[int] = frozenset(),
+    alarm: float = ALARM,
+    known: MutableMapping[str, float] | None = None,
+) -> Standing:
+    """The verdict on results. resets: nights, from 0, before which evidence was dropped; known: see `p_values`."""
     runs, wanted = len(results.baseline), results.wanted
     if runs < wanted:
-        return _without(f"baseline {runs} of {wanted}", alarm)
+        return undecided(f"baseline {runs} of {wanted}", alarm)
     followed = follow(results.metrics)
     if not any(night for each in followed for night in each.history.nights):
-        return _without(f"baseline {runs} of {wanted}, and no result since", alarm)
+        return undecided(f"baseline {runs} of {wanted}, and no result since", alarm)
     decisions = decide(
         [
-            Stream(each.name, each.weight, p_values(each.history, each.name, each.kind, known=known))
+            Stream(each.name, each.weight, p_values(each.history, each.name, each.kind, resets=resets, known=known))
             for each in followed
         ],
+        resets=resets,
         alarm=alarm,
     )
     last = decisions[-1]
@@ -81,7 +95,8 @@ def judge(results: Results, *, alarm: float = ALARM, known: MutableMapping[str, 
     )
 
 
-def _without(reason: str, alarm: float) -> Standing:
+def undecided(reason: str, alarm: float = ALARM) -> Standing:
+    """Not enough evidence, and why."""
     return Standing("not enough evidence", reason, None, None, None, {}, (), alarm, ())
 
 
