@@ -43,7 +43,7 @@ def watch(
     results = read_results(file, metrics=metrics)
     with known_p_values(find_project().state / "cache" / "watch" / f"{results.baseline_id}.json") as known:
         standing = judge(results, alarm=alarm, known=known)
-    content = _content(file, results, standing)
+    content = content_of(file, results, standing)
     if page:
         from flows.report.watch_page import render_watch
 
@@ -53,7 +53,8 @@ def watch(
     return FAILED if standing.verdict == "drift" and not report_only else GOOD
 
 
-def _content(file: Path, results: "Results", standing: "Standing") -> dict[str, Any]:
+def content_of(file: Path, results: "Results", standing: "Standing") -> dict[str, Any]:
+    """What the command prints with --json."""
     row = asdict(standing)
     del row["decisions"]
     return {

@@ -98,7 +98,7 @@ def _reason(last: Decision, nights: Sequence[str], alarm: float) -> str:
 def written(evidence: float) -> str:
     """Evidence for a person: it spans many powers of ten."""
     if evidence >= 1e6:
-        return f"{evidence:.0e}"
+        return f"{evidence:.0e}".replace("e+0", "e").replace("e+", "e")
     return f"{evidence:,.0f}" if evidence >= 10 else f"{evidence:.2g}"
 
 
