@@ -55,17 +55,26 @@ def watch(
 
 def content_of(file: Path, results: "Results", standing: "Standing") -> dict[str, Any]:
     """What the command prints with --json."""
-    row = asdict(standing)
-    del row["decisions"]
+    drift = asdict(standing.drift) if standing.drift else None
     return {
         "file": str(file),
-        **row,
+        "verdict": standing.verdict,
+        "reason": standing.reason,
+        "since": drift and drift["since"],
+        "alarm_night": drift and drift["alarm_night"],
+        "leading_stream": standing.leading_stream,
+        "certain": list(standing.certain),
+        "evidence": standing.evidence,
+        "alarm": standing.alarm,
+        "drop": drift and drift["size"],
+        "moved_slices": list(drift["slices"]) if drift else [],
+        "carrying_cases": list(drift["cases"]) if drift else [],
+        "minimal_detectable_drop": asdict(standing.detectable) if standing.detectable else None,
         "cases": results.cases,
         "baseline": {"runs": len(results.baseline), "wanted": results.wanted, "nights": list(results.baseline)},
         "nights": len(results.nights),
         "last_night": results.nights[-1] if results.nights else None,
         "not_followed": list(results.not_followed),
-        "minimal_detectable_drop": None,
         "page": None,
     }
 

@@ -1,10 +1,14 @@
 """The verdict on results of one baseline and the nights since: what stands, since when, and what says so."""
 
-from collections.abc import Iterable, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field
 
 from evals.drift.decision import ALARM, Decision, Stream, Verdict, decide, weights
+from evals.drift.power import Detectable, minimal_detectable
 from evals.drift.results_file import Metric, Results
+from evals.drift.size import Size, size_since
+from evals.drift.slices import CarryingCase, SliceMove, carrying_cases, moved_slices
 from evals.drift.streams import History, Kind, p_values
 
 
@@ -19,22 +23,36 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand after the last night. evidence: by stream, to be held against `alarm`.
+class Drift:
+    """What drifted. since: the first night of the excursion; alarm_night: when the alarm sounded, and by which stream.
 
-    since: the first night of the excursion, and alarm_night the one in which the alarm sounded; None: it did not.
-    decisions: those of every night since the baseline.
+    size: of the drop of the pass rate; None where nothing is 0 or 1, or too little was measured on both sides.
+    """
+
+    since: str
+    alarm_night: str
+    stream: str
+    size: Size | None
+    slices: tuple[SliceMove, ...]
+    cases: tuple[CarryingCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand after the last night. evidence: by stream, to be held against `alarm`; certain: those above it.
+
+    detectable: the least drop of the pass rate that would be seen. decisions: those of every night since the baseline.
     """
 
     verdict: Verdict
     reason: str
-    since: str | None
-    alarm_night: str | None
-    leading_stream: str | None
-    evidence: dict[str, float]
-    certain: tuple[str, ...]
     alarm: float
-    decisions: tuple[Decision, ...]
+    drift: Drift | None = None
+    leading_stream: str | None = None
+    evidence: dict[str, float] = field(default_factory=dict)
+    certain: tuple[str, ...] = ()
+    detectable: Detectable | None = None
+    decisions: tuple[Decision, ...] = ()
 
 
 def follow(metrics: Sequence[Metric]) -> list[Followed]:
@@ -55,10 +73,10 @@ def judge(results: Results, *, alarm: float = ALARM, known: MutableMapping[str, 
     """The verdict on results. known: see `p_values`."""
     runs, wanted = len(results.baseline), results.wanted
     if runs < wanted:
-        return _without(f"baseline {runs} of {wanted}", alarm)
+        return Standing("not enough evidence", f"baseline {runs} of {wanted}", alarm)
     followed = follow(results.metrics)
     if not any(night for each in followed for night in each.history.nights):
-        return _without(f"baseline {runs} of {wanted}, and no result since", alarm)
+        return Standing("not enough evidence", f"baseline {runs} of {wanted}, and no result since", alarm)
     decisions = decide(
         [
             Stream(each.name, each.weight, p_values(each.history, each.name, each.kind, known=known))
@@ -67,22 +85,45 @@ def judge(results: Results, *, alarm: float = ALARM, known: MutableMapping[str, 
         alarm=alarm,
     )
     last = decisions[-1]
-    drifted = last.alarm_night is not None
     return Standing(
         verdict=last.verdict,
         reason=_reason(last, results.nights, alarm),
-        since=results.nights[last.leading.since] if drifted else None,
-        alarm_night=results.nights[last.alarm_night] if last.alarm_night is not None else None,
+        alarm=alarm,
+        drift=_drift(last, followed, results),
         leading_stream=last.leading.stream,
         evidence=dict(last.evidence),
-        certain=tuple(_unique(each.stream for each in last.certain)),
-        alarm=alarm,
+        certain=tuple(dict.fromkeys(each.stream for each in last.certain)),
+        detectable=_detectable(followed),
         decisions=tuple(decisions),
     )
 
 
-def _without(reason: str, alarm: float) -> Standing:
-    return Standing("not enough evidence", reason, None, None, None, {}, (), alarm, ())
+def _drift(last: Decision, followed: Sequence[Followed], results: Results) -> Drift | None:
+    if last.alarm_night is None:
+        return None
+    since = last.leading.since
+    leading = next(each for each in followed if each.name == last.leading.stream)
+    binary = next((each.history for each in followed if each.kind != "real"), None)
+    return Drift(
+        since=results.nights[since],
+        alarm_night=results.nights[last.alarm_night],
+        stream=leading.name,
+        size=size_since(binary, since) if binary and _has_size(binary, since) else None,
+        slices=moved_slices(leading.history, results.slices, since=since, kind=leading.kind),
+        cases=carrying_cases(leading.history, since=since, kind=leading.kind) if leading.kind != "real" else (),
+    )
+
+
+def _has_size(history: History, since: int) -> bool:
+    """Was a case measured twice in the baseline, and again since?"""
+    runs = Counter(case for run in history.baseline for case, values in run.items() for _ in values)
+    return any(runs[case] > 1 and values for night in history.nights[since:] for case, values in night.items())
+
+
+def _detectable(followed: Sequence[Followed]) -> Detectable | None:
+    binary = next((each.history for each in followed if each.kind != "real"), None)
+    real = [each.name for each in followed if each.kind == "real"]
+    return minimal_detectable(binary.baseline_id, binary.baseline, real=real) if binary else None
 
 
 def _reason(last: Decision, nights: Sequence[str], alarm: float) -> str:
@@ -100,7 +141,3 @@ def written(evidence: float) -> str:
     if evidence >= 1e6:
         return f"{evidence:.0e}".replace("e+0", "e").replace("e+", "e")
     return f"{evidence:,.0f}" if evidence >= 10 else f"{evidence:.2g}"
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))

@@ -51,6 +51,10 @@ def test_a_drift_is_found_since_its_night_and_ends_with_1(run, tmp_path):
     assert abs(date.fromisoformat(found["since"]) - (FIRST + timedelta(20))) <= timedelta(2)
     assert found["since"] <= found["alarm_night"] <= found["last_night"] == str(FIRST + timedelta(33))
     assert found["evidence"]["fail"] >= found["alarm"] == 1000
+    assert found["drop"]["low"] < 6 / 40 * 0.85 < found["drop"]["high"]
+    assert {each["case"] for each in found["carrying_cases"][:6]} == {f"c{case}" for case in range(6)}
+    assert [(each["name"], each["cases"]) for each in found["moved_slices"]] == [("all", 40)]
+    assert 0 < found["minimal_detectable_drop"]["drop_points"] < 100 * 6 / 40
     assert found["baseline"]["nights"] == [str(FIRST + timedelta(night)) for night in range(10)]
 
 
@@ -71,6 +75,8 @@ def test_a_person_reads_the_verdict_and_report_only_ends_with_0(run, tmp_path):
     assert "Results      40 cases, baseline of 10 nights, 24 since, the last of them 2026-04-03" in done.stdout
     assert "Verdict      drift: since night 2026-03-2" in done.stdout
     assert re.search(r"Evidence     fail +[\d.e+]+, an alarm by itself", done.stdout)
+    assert re.search(r"Case         c[0-5]: passed \d+% before, \d+% since", done.stdout)
+    assert re.search(r"Sees         a drop of [\d.]+ points \(\d+ cases that break\) within 7 nights", done.stdout)
 
 
 def test_a_higher_alarm_asks_for_more_evidence(run, tmp_path):
@@ -78,7 +84,7 @@ def test_a_higher_alarm_asks_for_more_evidence(run, tmp_path):
 
 
 def test_the_kept_p_values_can_be_lost_or_broken(run, tmp_path):
-    path = results_file(tmp_path)
+    path = results_file(tmp_path, nights=14, cases=5)
     first = run(path, "--json").stdout
     (kept,) = (tmp_path / "state/cache/watch").iterdir()
     whole = kept.read_text(encoding="utf-8")
