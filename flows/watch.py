@@ -43,7 +43,7 @@ def watch(
     results = read_results(file, metrics=metrics)
     with known_p_values(find_project().state / "cache" / "watch" / f"{results.baseline_id}.json") as known:
         standing = judge(results, alarm=alarm, known=known)
-    content = _content(file, results, standing)
+    content = content_of(file, results, standing)
     if page:
         from flows.report.watch_page import render_watch
 
@@ -53,18 +53,28 @@ def watch(
     return FAILED if standing.verdict == "drift" and not report_only else GOOD
 
 
-def _content(file: Path, results: "Results", standing: "Standing") -> dict[str, Any]:
-    row = asdict(standing)
-    del row["decisions"]
+def content_of(file: Path, results: "Results", standing: "Standing") -> dict[str, Any]:
+    """What the command prints with --json."""
+    drift = asdict(standing.drift) if standing.drift else None
     return {
         "file": str(file),
-        **row,
+        "verdict": standing.verdict,
+        "reason": standing.reason,
+        "since": drift and drift["since"],
+        "alarm_night": drift and drift["alarm_night"],
+        "leading_stream": standing.leading_stream,
+        "certain": list(standing.certain),
+        "evidence": standing.evidence,
+        "alarm": standing.alarm,
+        "drop": drift and drift["size"],
+        "moved_slices": list(drift["slices"]) if drift else [],
+        "carrying_cases": list(drift["cases"]) if drift else [],
+        "minimal_detectable_drop": asdict(standing.detectable) if standing.detectable else None,
         "cases": results.cases,
         "baseline": {"runs": len(results.baseline), "wanted": results.wanted, "nights": list(results.baseline)},
         "nights": len(results.nights),
         "last_night": results.nights[-1] if results.nights else None,
         "not_followed": list(results.not_followed),
-        "minimal_detectable_drop": None,
         "page": None,
     }
 

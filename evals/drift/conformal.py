@@ -24,6 +24,7 @@ BROKEN_RATE = 0.8  # how often a broken case fails
 LEAST_RATE = 0.002  # and at most 1 - that: what the bag's rate is clipped to
 STEPS = 8  # steps of the score to one unit of log likelihood ratio
 MOST_SCORE = 8.0  # a single case says no more than this
+MOST_P = 1 - 2**-53  # a law of hundreds of cases sums to a hair more than 1, and Phi^-1 of that is no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def block_p_value(failures: Counts, runs: Counts, bag_failures: Counts, bag_runs
         case = _case(*row)
         for _ in range(number):
             law = _sum_with(law, case)
-    return float(law[total + 1 :].sum() + u * law[total])
+    return min(float(law[total + 1 :].sum() + u * law[total]), MOST_P)
 
 
 def _sum_with(law: Floats, case: _Case) -> Floats:

@@ -37,8 +37,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a file holds. baseline_id: a digest of the baseline's values. baseline: the names of the baseline's nights; fewer than `wanted` are no baseline yet.
+    """What a file holds. baseline_id: a digest of the baseline's values.
 
+    baseline: the names of its nights; fewer than `wanted` are no baseline yet.
     slices: the cases of each. not_followed: metrics without a value in the baseline.
     """
 

@@ -106,6 +106,11 @@ def _row(path: Path, number: int, cells: Sequence[str], places: dict[str, int]) 
     for name in NEEDED[:3]:
         if not texts[name]:
             raise wrong_cell(path, number, name, f"it is empty. Every row names its {name}")
+    for name in ("night", "metric"):  # those that are said on the screen
+        if not texts[name].isprintable():
+            raise wrong_cell(
+                path, number, name, f"{_shown(texts[name])} holds a character that cannot be shown. Take it out"
+            )
     return Row(
         number=number,
         night=texts["night"],

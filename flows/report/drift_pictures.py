@@ -18,7 +18,7 @@ from flows.report.plots import EDGE, SHARE, Plot, Scale, make_plot
 LEAST_EVIDENCE = 0.01  # where the axis begins; less is drawn there
 MOST_ALARMS = 1000.0  # times the alarm, where the axis ends
 RECENT = 7  # nights that are held against the baseline while nothing has drifted
-MOST_CASES = 30  # in a strip
+MOST_CASES = 20  # in a strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def draw_evidence(decisions: Sequence[Decision], *, alarm: float, baseline_runs:
         return round(EDGE + (100 - 2 * EDGE) * (1 - share), 2)
 
     columns = baseline_runs + len(decisions)
-    ticks = ((height(top), written(top)), (height(alarm), written(alarm)), (height(1.0), "1"))
+    ticks = ((height(alarm), written(alarm)), (height(1.0), "1"))
     pictures = []
     for stream in streams:
         values = [each.evidence[stream] for each in decisions]
@@ -100,10 +100,10 @@ def draw_flips(history: History, *, since: int | None) -> list[FlipStrip]:
     moved = []
     for case in cases:
         results = [list(column.get(case, ())) for column in columns]
-        if len({value for column in results for value in column}) > 1:
-            before = [value for column in results[: len(history.baseline)] for value in column]
-            after = [value for column in results[first:] for value in column]
-            size = abs(fmean(before) - fmean(after)) if before and after else 0.0
+        before = [value for column in results[: len(history.baseline)] for value in column]
+        after = [value for column in results[first:] for value in column]
+        if before and after and fmean(before) != fmean(after):
+            size = abs(fmean(before) - fmean(after))
             moved.append((-size, case, _strip(case, results, before, after)))
     return [strip for _, _, strip in sorted(moved, key=lambda each: each[:2])[:MOST_CASES]]
 

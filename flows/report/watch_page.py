@@ -6,13 +6,14 @@ from evals.drift.results_file import Results
 from evals.drift.verdict import Standing, written
 from flows.report.drift_pictures import RECENT, draw_evidence, draw_flips, plot_mean, plot_pass_rate
 from flows.report.templates import environment
+from flows.summaries import least_drop
 
 
 def render_watch(content: dict[str, Any], results: Results, standing: Standing) -> str:
     """The page as text. content: what the command prints."""
     columns = [*results.baseline, *results.nights]
     runs = len(results.baseline)
-    since = results.nights.index(standing.since) if standing.since is not None else None
+    since = results.nights.index(standing.drift.since) if standing.drift else None
     decisions = standing.decisions
     binary = next((each.history for each in results.metrics if each.kind == "binary"), None)
     page: str = (
@@ -20,6 +21,7 @@ def render_watch(content: dict[str, Any], results: Results, standing: Standing) 
         .get_template("watch.html.j2")
         .render(
             content=content,
+            sees=least_drop(content),
             columns=columns,
             runs=runs,
             written=written,
