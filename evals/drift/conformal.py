@@ -82,7 +82,8 @@ def _scores(counts: Counts, runs: int, rate: float) -> Counts:
     q0 = min(max(rate, LEAST_RATE), 1 - LEAST_RATE)
     ratio = counts * np.log(BROKEN_RATE / q0) + (runs - counts) * np.log((1 - BROKEN_RATE) / (1 - q0))
     gain = np.logaddexp(np.log1p(-BROKEN_SHARE), np.log(BROKEN_SHARE) + ratio)
-    return np.rint(STEPS * np.minimum(gain, MOST_SCORE)).astype(np.int64)
+    scores: Counts = np.rint(STEPS * np.minimum(gain, MOST_SCORE)).astype(np.int64)
+    return scores
 
 
 def _hypergeometric(counts: Counts, bag_runs: int, bag_failures: int, runs: int) -> Floats:

@@ -3,11 +3,11 @@
 Each case's failure rate is its baseline's, shrunk: (a + F_i) / (a + b + N_i), with Beta(a, b) fitted to all cases by
 moments (the variance of the observed rates less what N_i runs add to it), as a case that passed 10 of 10 runs is not
 sure to pass the next. Nights are drawn from these rates after the real baseline, from its own seed. After 16 to 31 of
-them, so that the change falls on every phase of the blocks, the broken cases, which mostly passed, fail as often as they
-passed. Only the stream of failures is followed, with its weight: a drop hardly moves the others.
+them, so that the change falls on every phase of the blocks, the broken cases, which mostly passed, fail as often as
+they passed. Only the stream of failures is followed, with its weight: a drop hardly moves the others.
 
-It is an estimate by simulation, no bound: 80 % of 20 replications may be 60 % or 95 % in truth. In the first nights after
-the baseline the suite sees less, as R begins at 0: of 200 cases 3 or 4 must break where it is 2 or 3 later.
+It is an estimate by simulation, no bound: 80 % of 20 replications may be 60 % or 95 % in truth. In the first nights
+after the baseline the suite sees less, as R begins at 0: of 200 cases 3 or 4 must break where it is 2 or 3 later.
 """
 
 from collections.abc import Iterator, Sequence

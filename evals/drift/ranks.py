@@ -78,4 +78,5 @@ def _standard_ranks(bag: Floats) -> Counts:
     """Mid-ranks with mean 0 and standard deviation 1, in whole thousandths; zeros for a case that never varies."""
     ranks = rankdata(bag)
     spread = ranks.std()
-    return np.rint(STEPS * (ranks - ranks.mean()) / (spread or 1.0)).astype(np.int64)
+    standard: Counts = np.rint(STEPS * (ranks - ranks.mean()) / (spread or 1.0)).astype(np.int64)
+    return standard
