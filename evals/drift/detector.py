@@ -55,11 +55,12 @@ class Evidence:
 
 
 def detect(
-    nights: Sequence[Mapping[Scale, float]], *, resets: frozenset[int] = frozenset()
+    nights: Sequence[Mapping[Scale, float | None]], *, resets: frozenset[int] = frozenset()
 ) -> list[dict[Scale, Evidence]]:
     """The evidence at every scale after every night.
 
-    nights: for each night the p-values of the blocks that end with it, by scale; a night without any result has none.
+    nights: for each night the p-values of the blocks that end with it, by scale; a night without any result has none,
+        and a block in which no case could have differed has None: its e-value is 1.
     resets: nights (counted from 0) before which all evidence is dropped; blocks begin anew there.
     """
     z_past: list[float] = []
@@ -75,8 +76,8 @@ def detect(
                 guards[scale] = _guard(z_past)
             if scale in p_values:
                 states[scale] = states[scale].after(p_values[scale], scale.length, guards[scale], night)
-        if NIGHTLY in p_values:
-            z_past.append(z_value(p_values[NIGHTLY]))
+        if (nightly := p_values.get(NIGHTLY)) is not None:
+            z_past.append(z_value(nightly))
         after.append({scale: state.evidence for scale, state in states.items()})
     return after
 
@@ -100,8 +101,8 @@ class _State:
     cusum: float
     since: int
 
-    def after(self, p: float, length: int, guard: float, night: int) -> "_State":
-        gained = e_values(p, guard)
+    def after(self, p: float | None, length: int, guard: float, night: int) -> "_State":
+        gained = np.ones(len(BETS)) if p is None else e_values(p, guard)
         since = self.since if self.cusum > 1 else night - length + 1
         with np.errstate(over="ignore"):
             r = np.minimum((self.r + length) * gained, 1e300)

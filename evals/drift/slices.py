@@ -129,6 +129,8 @@ def _move(halves: History, name: str, kind: Kind) -> SliceMove | None:
     if not cases:
         return None
     p = p_values(halves, f"slice {name} {kind}", kind)[0][NIGHTLY]
+    if p is None:
+        return None
     return SliceMove(
         name=name,
         p=p,

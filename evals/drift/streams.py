@@ -22,7 +22,7 @@ from evals.drift.ranks import block_rank_p_value
 
 Values = Mapping[str, Sequence[float]]  # case -> its valid results in one run; a case without one is missing
 Kind = Literal["fail", "pass", "real"]
-BlockPValues = list[dict[Scale, float]]  # for each night, by scale, the p-values of the blocks that end with it
+BlockPValues = list[dict[Scale, float | None]]  # for each night, by scale, the p-values of the blocks that end with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,19 @@ def p_values(
     begin = 0
     for night, name in enumerate(history.names):
         begin = night if night in resets else begin
-        of_night: dict[Scale, float] = {}
+        of_night: dict[Scale, float | None] = {}
         for scale in (each for each in SCALES if each.ends(night - begin + 1)):
+            first, end = night - scale.length + 1, night + 1
+            if not blocks.measured(first, end):
+                continue
+            if not blocks.varies(first, end):
+                of_night[scale] = None  # a p-value would be u alone, noise in a suite that never flips
+                continue
             key = f"{inputs[night]} {scale.length} {scale.offset}"
-            p = known.get(key)
-            if p is None:
+            if key not in known:
                 generator = _generator(seed_of(history.baseline_id, name), stream, scale)
-                p = blocks.p_value(night - scale.length + 1, night + 1, generator)
-            if p is not None:
-                of_night[scale] = known[key] = p
+                known[key] = blocks.p_value(first, end, generator)
+            of_night[scale] = known[key]
         found.append(of_night)
     return found
 
@@ -118,11 +122,18 @@ class _CountBlocks:
         self._counted = self._counted.cumsum(axis=0)
         self._runs = self._runs.cumsum(axis=0)
 
-    def p_value(self, first: int, end: int, generator: np.random.Generator) -> float | None:
-        """That of the nights from `first` up to `end`, which is not among them. None: nothing was measured there."""
+    def measured(self, first: int, end: int) -> bool:
+        """Is there a result in the nights from `first` up to `end`, which is not among them?"""
+        return bool((self._runs[end] > self._runs[first]).any())
+
+    def varies(self, first: int, end: int) -> bool:
+        """Has a case that was measured there ever had two different results?"""
+        counted, runs = self._counted[end], self._runs[end]
+        return bool(((counted > 0) & (counted < runs) & (runs > self._runs[first])).any())
+
+    def p_value(self, first: int, end: int, generator: np.random.Generator) -> float:
+        """The p-value of these nights."""
         runs: Counts = self._runs[end] - self._runs[first]
-        if not runs.any():
-            return None
         counted: Counts = self._counted[end] - self._counted[first]
         return block_p_value(counted, runs, self._counted[end], self._runs[end], u=_open_unit(generator))
 
@@ -142,11 +153,18 @@ class _RankBlocks:
                 self._ends[night, number] = len(values)
             self._values.append(np.array(values, dtype=np.float64))
 
-    def p_value(self, first: int, end: int, generator: np.random.Generator) -> float | None:
+    def measured(self, first: int, end: int) -> bool:
+        """As of _CountBlocks."""
+        return bool((self._ends[end] > self._ends[first]).any())
+
+    def varies(self, first: int, end: int) -> bool:
+        """As of _CountBlocks."""
+        ends = zip(self._values, self._ends[first].tolist(), self._ends[end].tolist(), strict=True)
+        return any(after > before and np.ptp(values[:after]) > 0 for values, before, after in ends)
+
+    def p_value(self, first: int, end: int, generator: np.random.Generator) -> float:
         """As of _CountBlocks."""
         runs: list[int] = (self._ends[end] - self._ends[first]).tolist()
-        if not any(runs):
-            return None
         bags = [values[:until] for values, until in zip(self._values, self._ends[end].tolist(), strict=True)]
         return block_rank_p_value(bags, runs, u=_open_unit(generator), generator=generator)
 
