@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -65,7 +66,7 @@ def play(cell: Cell, number: int, replication: int) -> Played:
     rng = np.random.default_rng([SEED, number, replication])
     name = f"{SEED} {number} {replication}"
     if cell.length_noise is not None:
-        return play_real(cell, replication, name, rng)
+        return play_real(cell, replication, name, cell.length_noise, rng)
     if cell.nights:
         nights = null_nights(cell.world, cell.nights, rng)
         ours = our_alarms(nights, name)
@@ -78,12 +79,12 @@ def play(cell: Cell, number: int, replication: int) -> Played:
     return outcome(nights, {OURS: ours, **{peer: rule(nights) for peer, rule in peers().items()}})
 
 
-def play_real(cell: Cell, replication: int, name: str, rng: np.random.Generator) -> Played:
+def play_real(cell: Cell, replication: int, name: str, noise: float, rng: np.random.Generator) -> Played:
     """With the streams length, cost and judge; the length changes by 15 %, up or down, and the cost with it."""
     before = cell.nights or int(rng.integers(PHASES))
     factor = 1.0 if cell.nights else (1.15, 0.85)[replication % 2]
     total = cell.nights or before + AFTER
-    nights, real = real_nights(total, cell.world, rng, noise=cell.length_noise, factor=factor, before=before)
+    nights, real = real_nights(total, cell.world, rng, noise=noise, factor=factor, before=before)
     ours = (our_alarms if cell.nights else our_alarms_after_change)(nights, name, real=real)
     rules = {peer: rule(real["length"]) for peer, rule in length_peers().items()}
     return outcome(nights, {OURS: ours, **rules})
@@ -228,7 +229,7 @@ def page_hinkley(nights: Nights) -> list[int]:
     return _streamed(PageHinkley(), nights)
 
 
-def _streamed(detector, nights: Nights) -> list[int]:
+def _streamed(detector: Any, nights: Nights) -> list[int]:
     alarms = []
     for run, results in enumerate(nights.results.tolist(), -nights.baseline_runs):
         sounded = False

@@ -9,6 +9,7 @@ to 15 nights. A night's shock is a shift of the log-odds of all cases, drawn ane
 import csv
 import gzip
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,7 +116,9 @@ def changed(rates: Floats, change: Change, rng: np.random.Generator) -> Floats:
     return np.minimum(after, 1.0)
 
 
-def real_nights(number: int, world: World, rng: np.random.Generator, *, noise: float, factor: float, before: int):
+def real_nights(
+    number: int, world: World, rng: np.random.Generator, *, noise: float, factor: float, before: int
+) -> tuple[Nights, dict[str, Nights]]:
     """Streams of numbers beside null nights: length in tokens, cost, a judge's score of 1 to 5.
 
     noise: sd of the logarithm of a case's length from run to run. factor: of the length, from night `before` on.
@@ -154,7 +157,9 @@ def read_pairs(folder: Path) -> list[Pair]:
     return pairs
 
 
-def _read(folder: Path, name: str, result) -> dict[tuple[str, str], Bools]:
+def _read(
+    folder: Path, name: str, result: Callable[[dict[str, str]], tuple[str, bool]]
+) -> dict[tuple[str, str], Bools]:
     path = folder / name
     packed = folder / f"{name}.gz"
     if not path.exists() and not packed.exists():
