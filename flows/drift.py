@@ -7,7 +7,9 @@ from evals.drift.results_file import Metric, Results
 from evals.drift.streams import History
 from evals.drift.verdict import Standing, judge, undecided
 from flows.connect import Connections
+from flows.known_p_values import known_p_values
 from knowledge.baseline import Baseline
+from knowledge.digest import digest
 from knowledge.errors import ContentError
 from knowledge.history import Measured, Night
 
@@ -32,7 +34,9 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
             f"the release differs from the baseline's in {', '.join(differing)}: change it back, or say that it is "
             f"meant by `plumbline baseline accept --assistant {assistant}`"
         )
-    return judge(results_since(connections, baseline, tonight=tonight), resets=_resets(connections, baseline))
+    results, resets = results_since(connections, baseline, tonight=tonight), _resets(connections, baseline)
+    with known_p_values(connections.project.state / "cache" / "drift" / f"{digest(baseline.id)}.json") as known:
+        return judge(results, resets=resets, known=known)
 
 
 def collected(connections: Connections, assistant: str) -> list[str]:
