@@ -12,6 +12,7 @@ import click
 
 from faults.door import faults
 from flows import lookups, summaries
+from flows.baseline import baseline
 from flows.corpus import corpus
 from flows.doors import (
     COULD_NOT_RUN,
@@ -28,6 +29,7 @@ from flows.doors import (
 from flows.ledger import ledger
 from flows.params import find_project
 from flows.vendors import quiet_vendors
+from flows.watch import watch
 from knowledge.errors import PlumblineError, StateError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 def cli() -> None:
     """Keeps a RAG assistant true: ingests, checks and evaluates it every night.
 
-    Exit status: 0 good, 1 a gate failed, 2 it could not run.
+    Exit status: 0 good, 1 a gate failed or drift was found, 2 it could not run.
     """
 
 
@@ -60,7 +62,7 @@ def nightly(assistant: str, night: datetime | None, new_night: bool, report_only
             assistant=assistant, night=wanted, new_night=new_night
         )
     show(summary, summaries.night, as_json)
-    return FAILED if summary["gate_failed"] and not report_only else GOOD
+    return FAILED if (summary["gate_failed"] or summary["verdict"] == "drift") and not report_only else GOOD
 
 
 def _can_run(connections: "Connections", assistant: str) -> None:
@@ -151,7 +153,7 @@ def evaluate(
 
         write_answers(results_to, result)
     show(result.as_row(), summaries.evaluate, as_json)
-    return GOOD
+    return FAILED if result.verdict == "drift" and not report_only else GOOD
 
 
 @cli.command()
@@ -184,7 +186,17 @@ def down(as_json: bool) -> int:
     return GOOD
 
 
-for command in (lookups.search, lookups.ask, lookups.status, lookups.quarantine, corpus, ledger, faults):
+for command in (
+    baseline,
+    lookups.search,
+    lookups.ask,
+    lookups.status,
+    lookups.quarantine,
+    corpus,
+    ledger,
+    watch,
+    faults,
+):
     cli.add_command(command)
 
 

@@ -15,6 +15,7 @@ from evals.graders.judge import JudgePrompt, read_judge
 from evals.retrieval import read_queries
 from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
 from flows.state import make_folder
+from knowledge.baseline import Baselines
 from knowledge.batch_job import BatchJobs
 from knowledge.digest import digest
 from knowledge.errors import CollectionError, SettingsError, SourceError
@@ -55,6 +56,11 @@ class Connections:
     def ledger(self) -> Ledger:
         """Every paid call, in the state database."""
         return Ledger(self.history)
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        """What the nights of each assistant are held against."""
+        return Baselines(self.history)
 
     @cached_property
     def local_embedder(self) -> WordLlamaEmbedder:

@@ -22,7 +22,7 @@ STOPPED = (
 GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-report_only = click.option("--report-only", is_flag=True, help="Exit 0 also when a gate failed.")
+report_only = click.option("--report-only", is_flag=True, help="Exit 0 also when a gate failed or drift was found.")
 results_to = click.option(
     "--results-to",
     metavar="DIR",

@@ -17,6 +17,7 @@ from flows.assistant import Assistant
 from flows.changes import counted
 from flows.connect import Connections, connect
 from flows.deferral import buy_ahead
+from flows.drift import standing_of
 from flows.exam import Exam, Examiner, Judging, Missing, result_row
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
@@ -142,12 +143,13 @@ def _wanted(exam: Exam, suite: str, case: Case) -> tuple[Any, ...]:
 
 @step
 def compare_nights(exam: Exam, outcome: Outcome, started: float) -> EvaluateResult:
-    """Pass rates by kind, the flips since the last finished night, and how far the baseline is."""
+    """Pass rates by kind, the flips since the last finished night, and how it stands against the baseline."""
     connections = connect()
     wanted = {_wanted(exam, suite.suite, case) for suite in exam.suites for case in suite.cases}
     rows = [row for row in connections.history.results(exam.assistant, exam.night) if _key(row) in wanted]
     results = [_result(row) for row in rows]
     before = _last_night(connections, exam)
+    standing = standing_of(connections, exam.assistant, tonight=exam.night)
     comparison = compare(results, [_result(row) for row in before.rows], before.night) if before else None
     return EvaluateResult(
         assistant=exam.assistant,
@@ -157,8 +159,9 @@ def compare_nights(exam: Exam, outcome: Outcome, started: float) -> EvaluateResu
         scores=pass_rates(results),
         cases=tuple(_case_row(row) for row in rows),
         comparison=comparison,
-        verdict="not enough evidence",
-        verdict_reason=_missing(outcome) or _baseline(connections, exam),
+        verdict=standing.verdict,
+        verdict_reason="; ".join(each for each in (_missing(outcome), standing.reason) if each),
+        drift=standing.as_row(),
         cost_usd=round(read_cost(connections.history, exam.assistant, exam.night), 6),
         calls=outcome.calls,
         missing=tuple(asdict(each) for each in outcome.missing),
@@ -197,19 +200,8 @@ def _flips(
 
 
 def _missing(outcome: Outcome) -> str:
-    """Why a night says nothing: cases that were not answered are neither passed nor failed."""
+    """Cases that were not answered: they are neither passed nor failed."""
     return f"{counted(len(outcome.missing), 'case')} missing ({outcome.missing[0].reason})" if outcome.missing else ""
-
-
-def _baseline(connections: Connections, exam: Exam) -> str:
-    """How many nights of this release there are; a verdict needs a number of them."""
-    needed = connections.settings.baseline_nights
-    nights = [each for each in connections.history.nights(exam.assistant) if each.status == "finished"]
-    same = [each for each in nights if (each.summary or {}).get("release") == exam.release and each.name != exam.night]
-    inside = len(same) + (not exam.night.startswith("by hand"))
-    if inside >= needed:
-        return f"baseline {needed} of {needed} is complete; this version has no drift test yet"
-    return f"baseline {inside} of {needed}"
 
 
 def _result(row: dict[str, Any]) -> Result:

@@ -76,7 +76,8 @@ class EvaluateResult:
     """`scores` by kind of case; `cases` has a row for each; `flips` has both nights' answers of those that flipped.
 
     `calls` counts those paid and those read from ledger and record; `cost_usd` is what the night's calls cost in all,
-    whenever they were made. `missing` names the cases that no model answered.
+    whenever they were made. `missing` names the cases that no model answered. `drift` is how the assistant stands
+    against its baseline.
     """
 
     assistant: str
@@ -93,6 +94,7 @@ class EvaluateResult:
     seconds: float
     flips: tuple[dict[str, Any], ...] = ()
     missing: tuple[dict[str, Any], ...] = ()
+    drift: dict[str, Any] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

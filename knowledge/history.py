@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from knowledge import tables
 from knowledge.database import Database
@@ -45,6 +45,19 @@ class Quarantined:
     attempts: int
     first_seen: datetime
     last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is followed of one case's result in one night. case: suite, name and the digest of its text."""
+
+    night: str
+    case: str
+    kind: str
+    passed: bool | None
+    answer_length: int
+    output_tokens: int
+    cost_usd: float
 
 
 class History(Database):
@@ -101,6 +114,37 @@ class History(Database):
             .order_by(tables.result.c.suite, tables.result.c.case_id, tables.result.c.repeat)
         )
         return [dict(row._mapping) for row in self.rows(query)]
+
+    def measured(self, assistant: str, nights: Sequence[str], *, release: str) -> list[Measured]:
+        """The results of a release in these nights, without their texts."""
+        row = tables.result.c
+        query = (
+            select(
+                row.night,
+                row.suite,
+                row.case_id,
+                row.case_digest,
+                row.kind,
+                row.passed,
+                func.length(row.answer["text"].as_string()).label("length"),
+                row.answer["usage"]["output_tokens"].as_integer().label("tokens"),
+                row.cost_usd,
+            )
+            .where(row.assistant == assistant, row.release == release, row.night.in_(nights))
+            .order_by(row.night, row.suite, row.case_id, row.repeat)
+        )
+        return [
+            Measured(
+                each.night,
+                f"{each.suite}/{each.case_id}@{each.case_digest}",
+                each.kind,
+                each.passed,
+                each.length,
+                each.tokens,
+                each.cost_usd,
+            )
+            for each in self.rows(query)
+        ]
 
     # --- quarantine
 

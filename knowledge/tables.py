@@ -228,3 +228,16 @@ spend = Table(
     Column("cost_usd", Float, nullable=False),
     Column("milliseconds", Float, nullable=False),
 )
+
+baseline = Table(
+    "baseline",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("assistant", String(64), nullable=False),
+    Column("release", String(16), nullable=False),
+    Column("parts", JSON, nullable=False),  # digest of each part of the release
+    Column("runs", JSON, nullable=False),  # names of nights
+    Column("resets", JSON, nullable=False),  # names of nights after which evidence began anew
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment),  # null: nights are held against it
+)

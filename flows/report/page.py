@@ -1,18 +1,14 @@
 """The page: a night's summary and those before it, put into the templates that stand beside this module."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from evals.retrieval import MEASURES
-from flows.changes import counted
 from flows.params import Project
 from flows.report import figures
 from flows.report.plots import plot_nights
-from flows.report.words import clean, mark_differences, shorten
+from flows.report.templates import environment
 from flows.state import make_folder
 
 HISTORY = 30  # nights a plot looks back
@@ -33,7 +29,7 @@ def render(summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
     nights = [*before[-HISTORY + 1 :], summary]
     evaluated = summary.get("evaluate")
     page: str = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             summary=summary,
@@ -60,23 +56,3 @@ def safe_links(links: dict[str, Any]) -> Iterator[tuple[str, str]]:
         address = str(links.get(name) or "")
         if address.startswith(("http://", "https://")):
             yield title, address
-
-
-def _environment() -> Environment:
-    """Autoescape for markup, and every text freed of what cannot be seen before it is put in."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=clean,
-    )
-    environment.globals.update(
-        mark_differences=mark_differences,
-        shorten=shorten,
-        brief=partial(shorten, longest=300),
-        signed=figures.signed,
-        counted=counted,
-    )
-    return environment

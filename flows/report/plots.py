@@ -13,11 +13,12 @@ EDGE = 6.0  # of a plot's 100 x 100, kept free above and below, so that no dot i
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a figure is written, the least span its axis has, and where the axis must begin or end."""
+    """How a figure is written, the least span its axis has, whether it begins at 0, and its bounds."""
 
     written: str
     span: float
     from_zero: bool = False
+    least: float = 0.0
     most: float = float("inf")
 
 
@@ -96,7 +97,8 @@ def axis(values: Sequence[float], scale: Scale) -> tuple[float, float]:
     low = 0.0 if scale.from_zero else low
     lacking = max(0.0, scale.span - (high - low))
     high = min(scale.most, high + lacking / (1 if scale.from_zero else 2))
-    return max(0.0, min(low, high - scale.span)), max(high, scale.span)
+    low = max(scale.least, min(low, high - scale.span))
+    return low, max(high, low + scale.span)
 
 
 def _runs(nights: Iterable[int]) -> list[list[int]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-NEWEST = "0004"
+NEWEST = "0005"
 
 
 def current(connection: Connection) -> str | None:

@@ -62,6 +62,7 @@ COMMANDS = [
     (["ingest", "--collection", "x", "--source", "/no/such/folder"], ["/no/such/folder", "no such folder"]),
     (["ingest", "--collection", "x", "--source", "s3://bucket/docs"], ["s3://bucket/docs"]),
     (["search", "hello", "--as", "x' OR 1=1"], ["--as", "group"]),
+    (["watch", "/no/such.csv"], ["ContentError: /no/such.csv", "night,case,metric,value"]),
 ]
 
 
@@ -78,6 +79,7 @@ def test_a_wrong_name_is_one_clear_line(checkout: Checkout, words: list[str], na
         (["ask", ""], "QUESTION"),
         (["search", "x", "--limit", "0"], "--limit"),
         (["nightly", "--night", "tomorrow"], "--night"),
+        (["watch", "x.csv", "--alarm", "1"], "--alarm"),
         (["dance"], "dance"),
     ],
 )

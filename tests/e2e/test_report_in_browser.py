@@ -11,7 +11,11 @@ from made_nights import summary_of, twelve_nights
 from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
+from evals.drift.results_file import read_results
+from evals.drift.verdict import judge
 from flows.report import render
+from flows.report.watch_page import render_watch
+from flows.watch import content_of
 
 CHROMIUM = shutil.which("chromium")
 PICTURES = Path(__file__).parent / "screenshots"
@@ -170,4 +174,37 @@ def test_a_first_night_without_answers_fits_a_phone_too(browser: Browser, tmp_pa
     opened = _open(browser, path, "phone")
     assert opened.page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
     assert [name for _, name in opened.headings()][-2:] == ["Over the nights", "Cost, time, release"]
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("look", ["desktop", "phone-dark"])
+def test_the_page_of_a_watched_file_is_quiet_and_readable(browser: Browser, tmp_path: Path, look: str) -> None:
+    """A drift in two of four cases, a score that has none, and a name that is markup."""
+    rows = [
+        f"2026-03-{night:02d},<b>{case}</b>,{metric},{value}"
+        for night in range(1, 29)
+        for case in range(4)
+        for metric, value in (("pass", int(night < 15 or case > 1)), ("score", night * case % 5 + 0.5))
+    ]
+    file, path = tmp_path / "results.csv", tmp_path / "watch.html"
+    file.write_text("\n".join(["night,case,metric,value", *rows]), encoding="utf-8")
+    results = read_results(file)
+    standing = judge(results)
+    path.write_text(render_watch(content_of(file, results, standing), results, standing), encoding="utf-8")
+    opened = _open(browser, path, look)
+    PICTURES.mkdir(exist_ok=True)
+    opened.page.screenshot(path=PICTURES / f"watch-{look}.png", full_page=True)
+    assert [name for level, name in opened.headings() if level == 2] == [
+        "Evidence",
+        "Over the nights",
+        "Flips by case",
+        "Night by night",
+    ]
+    tree = opened.tree()
+    assert [role for role, name in tree if role in ("image", "table", "region") and not name] == []
+    assert ("image", "failed 0 of 10, then 14 of 14") in tree
+    assert opened.page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
+    assert opened.page.evaluate("document.querySelectorAll('b').length") == 0
+    assert opened.requests == [path.as_uri()]
+    assert (opened.console, opened.dialogs) == ([], [])
     opened.page.context.close()
