@@ -69,8 +69,8 @@ def change_cells(short: bool) -> list[Cell]:
 def pair_cells(folder: Path | None, short: bool) -> list[Cell]:
     pairs = drift_worlds.read_pairs(folder) if folder else []
     return [
-        Cell("G8", f"n={cases} {pair.name}", World(cases, 5), 15 if short else 200, pair=pair)
-        for cases in (50, 100)
+        Cell("G8", f"n={cases} {pair.name}", World(cases, 5), few if short else 200, pair=pair)
+        for cases, few in ((50, 30), (100, 10))
         for pair in pairs
         if len(pair.older) >= cases
     ]
