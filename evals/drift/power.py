@@ -7,10 +7,11 @@ them, so that the change falls on every phase of the blocks, the broken cases, w
 they passed. Only the stream of failures is followed, with its weight: a drop hardly moves the others.
 
 It is an estimate by simulation, no bound: 80 % of 20 replications may be 60 % or 95 % in truth. In the first nights
-after the baseline the suite sees less, as R begins at 0: of 200 cases 3 or 4 must break where it is 2 or 3 later.
+after a baseline the suite sees less, as R begins at 0.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +20,13 @@ from numpy.typing import NDArray
 from evals.drift.conformal import Counts, Floats, block_p_value
 from evals.drift.decision import Stream, decide, weights
 from evals.drift.detector import SCALES
-from evals.drift.streams import BlockPValues, Values, seed_of
+from evals.drift.streams import BlockPValues, Values, by_case, seed_of
 
 NIGHTS = 7
 SHARE = 0.8
 REPLICATIONS = 20
 PAST = 16  # null nights before the change, and up to 15 more
-MOST_RUNS = 1000.0  # what the prior weighs at most, where all cases have one rate
+LEAST_RUNS, MOST_RUNS = 0.01, 1000.0  # what the prior weighs: most where all cases have one rate
 PASSING = 0.5  # a case that fails less often than this can break
 
 
@@ -77,11 +78,7 @@ def minimal_detectable(baseline_id: str, baseline: Sequence[Values], *, real: Se
 
 
 def _suite(baseline: Sequence[Values], real: Sequence[str]) -> _Suite:
-    results: dict[str, list[float]] = {}
-    for run in baseline:
-        for case, values in run.items():
-            results.setdefault(case, []).extend(values)
-    kept = [values for _, values in sorted(results.items()) if values]
+    kept = [values for _, values in sorted(by_case(baseline).items()) if values]
     runs = np.array([len(values) for values in kept], dtype=np.int64)
     failures = runs - np.array([sum(value == 1.0 for value in values) for values in kept], dtype=np.int64)
     rates = shrunk_rates(failures, runs)
@@ -95,47 +92,34 @@ def shrunk_rates(failures: Counts, runs: Counts) -> Floats:
         return np.zeros(0)
     mean = (failures.sum() + 0.5) / (runs.sum() + 1)
     observed = failures / runs
-    twice = runs > 1
-    noise = (observed * (1 - observed) / np.maximum(runs - 1, 1))[twice].mean() if twice.any() else 0.0
-    variance = max(float(observed.var() - noise), 0.0)
-    weight = min(mean * (1 - mean) / variance - 1, MOST_RUNS) if variance else MOST_RUNS
-    weight = max(weight, 1e-2)
+    noise = (observed * (1 - observed) / np.maximum(runs - 1, 1)).mean()
+    variance = max(float(observed.var() - noise), 1e-12)
+    weight = np.clip(mean * (1 - mean) / variance - 1, LEAST_RUNS, MOST_RUNS)
     return np.asarray((weight * mean + failures) / (weight + runs), dtype=np.float64)
 
 
 def _least_found(suite: _Suite, replications: Sequence[_Replication]) -> int | None:
     """The least k that is found. All k use the same draws, and one more broken case is taken to be seen no later."""
-    missed = 0
-    for k in _fibonacci(len(suite.passing)):
-        if _is_found(suite, replications, k):
-            break
-        missed = k
-    else:
-        return None
-    while k - missed > 1:
-        middle = (missed + k) // 2
-        missed, k = (missed, middle) if _is_found(suite, replications, middle) else (middle, k)
-    return k
 
+    def found(k: int) -> bool:
+        return _is_found(suite, replications, k)
 
-def _fibonacci(most: int) -> Iterator[int]:
-    """1, 2, 3, 5, 8, ... and last `most`."""
-    k, following = 1, 2
-    while k < most:
-        yield k
-        k, following = following, k + following
-    if most:
-        yield most
+    most = len(suite.passing)
+    missed, k = 0, min(1, most)
+    while not found(k):
+        if k == most:
+            return None
+        missed, k = k, min(2 * k, most)
+    return missed + 1 + bisect_left(range(missed + 1, k), True, key=found)
 
 
 def _is_found(suite: _Suite, replications: Sequence[_Replication], broken: int) -> bool:
-    found = missed = 0
-    for replication in replications:
-        alarms = _alarms(suite, replication, broken)
-        found, missed = found + alarms, missed + (not alarms)
-        if found >= REPLICATIONS * SHARE or missed > REPLICATIONS * (1 - SHARE):
+    enough, found = round(REPLICATIONS * SHARE), 0
+    for left, replication in zip(range(REPLICATIONS, 0, -1), replications, strict=True):
+        if found == enough or found + left < enough:
             break
-    return found >= REPLICATIONS * SHARE
+        found += _alarms(suite, replication, broken)
+    return found >= enough
 
 
 def _replication(suite: _Suite, seed: list[int]) -> _Replication:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from math import log, log1p, pi, sqrt
 from statistics import fmean
 
-from evals.drift.streams import History, Values
+from evals.drift.streams import History, Values, by_case
 
 ALPHA = 0.05
 AIM_NIGHTS = 7  # the interval is set to be narrowest about so many nights after the start
@@ -72,13 +72,9 @@ def size_since(history: History, since: int, *, alpha: float = ALPHA) -> Size:
 
 
 def _baseline(runs: Sequence[Values]) -> dict[str, _Case]:
-    results: dict[str, list[float]] = {}
-    for run in runs:
-        for case, values in run.items():
-            results.setdefault(case, []).extend(values)
     return {
         case: _Case(len(values), rate := fmean(values), rate * (1 - rate) * len(values) / (len(values) - 1))
-        for case, values in results.items()
+        for case, values in by_case(runs).items()
         if len(values) > 1
     }
 

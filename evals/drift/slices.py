@@ -17,7 +17,7 @@ from typing import Literal
 from scipy.stats import hypergeom
 
 from evals.drift.detector import NIGHTLY, e_values
-from evals.drift.streams import History, Kind, Values, p_values
+from evals.drift.streams import History, Kind, Values, by_case, p_values
 
 MOST_CASES = 10
 
@@ -96,17 +96,9 @@ def _halves(history: History, since: int) -> History:
     return replace(
         history,
         baseline=(*history.baseline, *history.nights[:since]),
-        nights=(_merged(history.nights[since:]),),
+        nights=(by_case(history.nights[since:]),),
         names=(f"{history.names[since]}..{history.names[-1]}",),
     )
-
-
-def _merged(runs: tuple[Values, ...]) -> Values:
-    merged: dict[str, list[float]] = {}
-    for run in runs:
-        for case, values in run.items():
-            merged.setdefault(case, []).extend(values)
-    return merged
 
 
 def _of_cases(halves: History, cases: frozenset[str]) -> History:
@@ -118,7 +110,7 @@ def _of_cases(halves: History, cases: frozenset[str]) -> History:
 
 def _on_both_sides(halves: History) -> list[tuple[str, list[float], list[float]]]:
     """The cases that have results before and since, with both."""
-    before, after = _merged(halves.baseline), halves.nights[0]
+    before, after = by_case(halves.baseline), halves.nights[0]
     return [
         (case, list(before[case]), list(after[case])) for case in sorted(before) if before[case] and after.get(case)
     ]

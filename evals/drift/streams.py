@@ -39,6 +39,15 @@ class History:
     names: tuple[str, ...]
 
 
+def by_case(runs: Sequence[Values]) -> dict[str, list[float]]:
+    """All results of every case in these runs, oldest first."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for case, values in run.items():
+            found.setdefault(case, []).extend(values)
+    return found
+
+
 def seed_of(baseline_id: str, night: str) -> int:
     """The seed of all that is random in a night's p-values, to be stored with the night."""
     return int.from_bytes(hashlib.sha256(f"{baseline_id}\n{night}".encode()).digest()[:8])

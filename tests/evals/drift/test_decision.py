@@ -74,7 +74,7 @@ def test_ten_repaired_cases_of_200_are_found_on_the_pass_stream():
 
 
 def test_a_year_of_null_nights_is_steady():
-    found = decide(_streams(drawn_nights(flaky(15), seed=8, baseline=5, nights=365)))
+    found = decide(_streams(drawn_nights(flaky(8), seed=8, baseline=5, nights=365)))
     assert {each.verdict for each in found} == {"steady"}
 
 
