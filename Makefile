@@ -35,7 +35,7 @@ prove: .venv/.ready  ## the slow proofs
 	@touch $@
 
 lock:  ## pin every package anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --no-emit-index-url --generate-hashes --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --quiet --output-file requirements.lock
 
 clean:  ## remove the environment, not the state
 	rm -rf .venv

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from scipy.stats import binomtest
 
 from evals.case import KINDS
-
-Verdict = Literal["steady", "drift", "not enough evidence"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.drift.results_file import Metric, Results
+from evals.drift.results import Metric, Results
 from evals.drift.streams import History
 from evals.drift.verdict import Standing, judge, undecided
 from flows.connect import Connections

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from evals.compare import Comparison, PassRate, Verdict
+from evals.compare import Comparison, PassRate
+from evals.drift.decision import Verdict
 from evals.freshness import Freshness
 from evals.gate import GateVerdict
 from knowledge.record import DocumentCounts, Rejected

@@ -1,6 +1,5 @@
 """`plumbline watch`: the drift decision for results of any harness. A plain call that never imports Prefect."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from flows.params import find_project
 from knowledge.errors import PlumblineError
 
 if TYPE_CHECKING:
-    from evals.drift.results_file import Results
+    from evals.drift.results import Results
     from evals.drift.verdict import Standing
 
 
@@ -55,21 +54,9 @@ def watch(
 
 def content_of(file: Path, results: "Results", standing: "Standing") -> dict[str, Any]:
     """What the command prints with --json."""
-    drift = asdict(standing.drift) if standing.drift else None
     return {
         "file": str(file),
-        "verdict": standing.verdict,
-        "reason": standing.reason,
-        "since": drift and drift["since"],
-        "alarm_night": drift and drift["alarm_night"],
-        "leading_stream": standing.leading_stream,
-        "certain": list(standing.certain),
-        "evidence": standing.evidence,
-        "alarm": standing.alarm,
-        "drop": drift and drift["size"],
-        "moved_slices": list(drift["slices"]) if drift else [],
-        "carrying_cases": list(drift["cases"]) if drift else [],
-        "minimal_detectable_drop": asdict(standing.detectable) if standing.detectable else None,
+        **standing.as_row(),
         "cases": results.cases,
         "baseline": {"runs": len(results.baseline), "wanted": results.wanted, "nights": list(results.baseline)},
         "nights": len(results.nights),

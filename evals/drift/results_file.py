@@ -7,7 +7,7 @@ first appear.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from evals.drift.results import Metric, Results
 from evals.drift.results_rows import Row, read_rows, suggest, wrong_cell
 from evals.drift.streams import History, Values
 from knowledge.digest import digest
@@ -24,38 +25,6 @@ BASELINE_NIGHTS = 10  # the first so many are the baseline, where no column says
 LEAST_BASELINE = 3  # marked nights, below which there is no verdict
 PASS = "pass"
 TAKEN = "fail"  # a stream's name; as a metric nobody could tell what its 1 means
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric over the nights. binary: its values are 1 (passed) and 0 (failed)."""
-
-    name: str
-    kind: Literal["binary", "real"]
-    history: History
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """What a file holds. baseline_id: a digest of the baseline's values.
-
-    baseline: the names of its nights; fewer than `wanted` are no baseline yet.
-    slices: the cases of each. not_followed: metrics without a value in the baseline.
-    """
-
-    metrics: tuple[Metric, ...]
-    baseline_id: str
-    baseline: tuple[str, ...]
-    wanted: int
-    nights: tuple[str, ...]
-    slices: Mapping[str, frozenset[str]]
-    not_followed: tuple[str, ...]
-
-    @property
-    def cases(self) -> int:
-        """How many different cases have a result in what is followed."""
-        runs = (run for metric in self.metrics for run in (*metric.history.baseline, *metric.history.nights))
-        return len({case for run in runs for case in run})
 
 
 @dataclass(frozen=True, slots=True)

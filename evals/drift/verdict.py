@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import MutableMapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evals.drift.decision import ALARM, Decision, Stream, Verdict, decide, weights
 from evals.drift.power import Detectable, minimal_detectable
-from evals.drift.results_file import Metric, Results
+from evals.drift.results import Metric, Results
 from evals.drift.size import Size, size_since
 from evals.drift.slices import CarryingCase, SliceMove, carrying_cases, moved_slices
 from evals.drift.streams import History, Kind, p_values
@@ -43,6 +43,7 @@ class Standing:
     """How things stand after the last night. evidence: by stream, to be held against `alarm`; certain: those above it.
 
     detectable: the least drop of the pass rate that would be seen. decisions: those of every night since the baseline.
+    baseline_id: what it is held against; with a night's name it gives the seed of all that is random in it.
     """
 
     verdict: Verdict
@@ -54,12 +55,26 @@ class Standing:
     certain: tuple[str, ...] = ()
     detectable: Detectable | None = None
     decisions: tuple[Decision, ...] = ()
+    baseline_id: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """How things stand, as plain JSON values; the decisions of the nights before are left out."""
-        row = asdict(replace(self, decisions=()))
-        del row["decisions"]
-        return row
+        drift = asdict(self.drift) if self.drift else None
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "since": drift and drift["since"],
+            "alarm_night": drift and drift["alarm_night"],
+            "leading_stream": self.leading_stream,
+            "certain": list(self.certain),
+            "evidence": self.evidence,
+            "alarm": self.alarm,
+            "drop": drift and drift["size"],
+            "moved_slices": list(drift["slices"]) if drift else [],
+            "carrying_cases": list(drift["cases"]) if drift else [],
+            "minimal_detectable_drop": asdict(self.detectable) if self.detectable else None,
+            "baseline_id": self.baseline_id,
+        }
 
 
 def follow(metrics: Sequence[Metric]) -> list[Followed]:
@@ -109,6 +124,7 @@ def judge(
         certain=tuple(dict.fromkeys(each.stream for each in last.certain)),
         detectable=_detectable(followed),
         decisions=tuple(decisions),
+        baseline_id=results.baseline_id,
     )
 
 

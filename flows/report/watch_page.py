@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evals.drift.results_file import Results
+from evals.drift.results import Results
 from evals.drift.verdict import Standing, written
 from flows.report.drift_pictures import RECENT, draw_evidence, draw_flips, plot_mean, plot_pass_rate
 from flows.report.templates import environment

@@ -75,7 +75,8 @@ def test_a_night_in_which_many_cases_break_is_drift_since_that_night(connections
     assert (said.drift.alarm_night, said.drift.stream) == ("2026-11-07", "fail")
     assert "2026-11-05" <= said.drift.since <= "2026-11-07", "the chance of quiet nights may lead it back a little"
     assert {each.case for each in said.drift.cases} == {f"customers/case-{number}@d" for number in range(8)}
-    assert json.loads(json.dumps(said.as_row()))["drift"]["alarm_night"] == "2026-11-07"
+    assert json.loads(json.dumps(said.as_row()))["alarm_night"] == "2026-11-07"
+    assert said.baseline_id == connections.baselines.standing("support").id
     assert nights.run().verdict == "drift", "an alarm stays until somebody answers it"
 
 
