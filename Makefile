@@ -27,11 +27,13 @@ prove: .venv/.ready  ## the slow proofs
 	$(PY) -m pytest -m nightly -n 0
 
 .venv/.ready: requirements.lock pyproject.toml
-	@echo "Setting up .venv from requirements.lock (once, two or three minutes) ..."
+	@echo "Setting up .venv from requirements.lock (once, under a minute) ..."
 	@python3 -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or later is needed, python3 is {v[0]}.{v[1]}.")'
 	@python3 -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@sed -n '/^uv==/,/^    # via/p' requirements.lock > .venv/uv.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.lock
+	@.venv/bin/uv pip install --python $(PY) --quiet --no-deps --require-hashes -r requirements.lock
+	@.venv/bin/uv pip install --python $(PY) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock:  ## pin every package anew (needs uv)
