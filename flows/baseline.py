@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows import summaries
-from flows.doors import GOOD, json_option, show
+from flows.doors import GOOD, can_evaluate, json_option, open_flow, show
 from knowledge.errors import ContentError
 
 if TYPE_CHECKING:
@@ -26,15 +26,19 @@ def baseline() -> None:
 @baseline.command("make")
 @assistant_option
 @click.option("--runs", type=click.IntRange(LEAST_RUNS, 100), help="How many nights; baseline_nights if left out.")
+@click.option("--now", is_flag=True, help="Take the runs that are missing at once: every case is asked as often.")
 @json_option
-def baseline_make(assistant: str, runs: int | None, as_json: bool) -> int:
+def baseline_make(assistant: str, runs: int | None, now: bool, as_json: bool) -> int:
     """Freeze the last finished nights of this release; the one before ends."""
     from flows.connect import connect
-    from flows.drift import make_baseline
 
     connections = connect()
-    made = make_baseline(connections, assistant, runs=runs or connections.settings.baseline_nights, by="person")
-    return _show(made, as_json)
+    runs = runs or connections.settings.baseline_nights
+    if now:
+        return _show(open_flow("take_runs", lambda to: can_evaluate(to, assistant))(assistant, runs), as_json)
+    from flows.collecting import make_baseline
+
+    return _show(make_baseline(connections, assistant, runs=runs, by="person"), as_json)
 
 
 @baseline.command("accept")

@@ -20,6 +20,7 @@ from flows.doors import (
     GOOD,
     INTERRUPTED,
     STOPPED,
+    can_evaluate,
     json_option,
     open_flow,
     report_only,
@@ -69,12 +70,6 @@ def _can_run(connections: "Connections", assistant: str) -> None:
     manifest = connections.manifest(assistant)
     connections.check_models(manifest)
     connections.find_sources(manifest.collection)
-
-
-def _can_evaluate(connections: "Connections", assistant: str, *, candidate: bool) -> None:
-    manifest = connections.manifest(assistant)
-    connections.check_models(manifest)
-    connections.asked(manifest.collection, candidate=candidate)
 
 
 def _finished(assistant: str, night: date | None) -> dict[str, Any] | None:
@@ -145,7 +140,7 @@ def evaluate(
     as_json: bool,
 ) -> int:
     """Put every case to the assistant and grade the answers, outside of any night."""
-    result = open_flow("evaluate", lambda to: _can_evaluate(to, assistant, candidate=candidate))(
+    result = open_flow("evaluate", lambda to: can_evaluate(to, assistant, candidate=candidate))(
         assistant=assistant, suites=list(suites) or None, candidate=candidate
     )
     if results_to:

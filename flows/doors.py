@@ -59,6 +59,13 @@ def open_flow(name: str, needs: Callable[["Connections"], object]) -> Callable[.
     return flow
 
 
+def can_evaluate(connections: "Connections", assistant: str, *, candidate: bool = False) -> None:
+    """Is there something to ask, and somebody who answers? Raises PlumblineError."""
+    manifest = connections.manifest(assistant)
+    connections.check_models(manifest)
+    connections.asked(manifest.collection, candidate=candidate)
+
+
 def _stop(number: int, _: object) -> NoReturn:
     """End at once: Ctrl-C has ended Prefect's server as well, so there is nobody left to tell about states.
 

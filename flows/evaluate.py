@@ -12,13 +12,14 @@ from prefect import flow
 
 from evals.case import Case, read_suite
 from evals.compare import Comparison, Result, compare, pass_rates
+from flows.adaptive import opens, plan_night, planned_row
 from flows.announce import announce_evaluate
 from flows.assistant import Assistant
 from flows.changes import counted
 from flows.connect import Connections, connect
 from flows.deferral import buy_ahead
 from flows.drift import standing_of
-from flows.exam import Exam, Examiner, Judging, Missing, result_row
+from flows.exam import CANARY, Exam, Examiner, Judging, Missing, result_row, told
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
 from flows.results import EvaluateResult
@@ -42,6 +43,19 @@ class Outcome:
     calls: dict[str, int]
     missing: tuple[Missing, ...]
 
+    def __add__(self, other: "Outcome") -> "Outcome":
+        calls = {name: number + other.calls[name] for name, number in self.calls.items()}
+        return Outcome(calls, (*self.missing, *other.missing))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The exam that a night is told by, what came of asking, and the plan it followed, if there was one."""
+
+    exam: Exam
+    outcome: Outcome
+    plan: dict[str, Any] | None = None
+
 
 @flow(name="evaluate", flow_run_name="evaluate {assistant}")
 def evaluate(
@@ -59,8 +73,8 @@ def evaluate(
     started = time.perf_counter()
     with hold_state(connect().project, f"evaluate {assistant}"):
         exam = prepare_exam(assistant, suites, candidate)
-        outcome = answer_cases(exam)
-        result = compare_nights(exam, outcome, started)
+        asking = ask_as_planned(exam, partly=candidate or bool(suites))
+        result = compare_nights(asking, started)
         log_evaluate(result, exam.suites)
         announce_evaluate(result)
         return result
@@ -83,6 +97,27 @@ def prepare_exam(assistant: str, suites: list[str] | None, candidate: bool) -> E
         collection_version=connections.asked(manifest.collection, candidate=candidate).version,
         suites=tuple(read_suite(connections.project.evals / "suites", name) for name in suites or manifest.suites),
     )
+
+
+def ask_as_planned(exam: Exam, *, partly: bool) -> Asking:
+    """Ask every case, or a canary that may call for all.
+
+    partly: only some suites or a candidate are asked for, and no plan is for those.
+    """
+    connections = connect()
+    plan = None if partly else plan_night(connections, exam)
+    if plan is None:
+        return Asking(exam, answer_cases(exam))
+    say(f"evaluate: {plan.reason}")
+    if plan.canary is None:
+        return Asking(exam, answer_cases(exam), planned_row(connections, exam, plan.reason, asked=exam.cases))
+    outcome = answer_cases(plan.canary)
+    why = opens(connections, exam)
+    if why is None:
+        return Asking(plan.canary, outcome, planned_row(connections, exam, plan.reason, asked=plan.canary.cases))
+    say(f"evaluate: every case is asked, as {why}")
+    row = planned_row(connections, exam, why, asked=plan.canary.cases + exam.cases)
+    return Asking(exam, outcome + answer_cases(exam), row)
 
 
 @step
@@ -121,7 +156,8 @@ def answer_cases(exam: Exam) -> Outcome:
 def open_examiner(connections: Connections, exam: Exam, wanted: Sequence[tuple[str, Case]]) -> Examiner:
     """The assistant with its judge, the passages of the wanted cases found."""
     manifest = connections.manifest(exam.assistant)
-    account = Account("answer", exam.assistant, exam.night, run=f"{exam.assistant} {exam.night}")
+    run = f"{exam.assistant} {exam.night}"
+    account = Account("answer", exam.assistant, exam.night, repeat=exam.repeat, run=run)
     purse = Purse(account, connections.settings.models.retries.attempts)
     collection = connections.store.open(manifest.collection, version=exam.collection_version)
     assistant = Assistant(connections, manifest, collection, purse, evaluated=True)
@@ -134,17 +170,18 @@ def open_examiner(connections: Connections, exam: Exam, wanted: Sequence[tuple[s
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return (row["suite"], row["case_id"], row["case_digest"], row["release"], row["collection_version"])
+    names = ("suite", "case_id", "case_digest", "release", "collection_version", "repeat")
+    return tuple(row[name] for name in names)
 
 
 def _wanted(exam: Exam, suite: str, case: Case) -> tuple[Any, ...]:
-    return (suite, case.id, case.case_digest, exam.release, exam.collection_version)
+    return (suite, case.id, case.case_digest, exam.release, exam.collection_version, exam.repeat)
 
 
 @step
-def compare_nights(exam: Exam, outcome: Outcome, started: float) -> EvaluateResult:
+def compare_nights(asking: Asking, started: float) -> EvaluateResult:
     """Pass rates by kind, the flips since the last finished night, and how it stands against the baseline."""
-    connections = connect()
+    connections, exam, outcome = connect(), asking.exam, asking.outcome
     wanted = {_wanted(exam, suite.suite, case) for suite in exam.suites for case in suite.cases}
     rows = [row for row in connections.history.results(exam.assistant, exam.night) if _key(row) in wanted]
     results = [_result(row) for row in rows]
@@ -160,13 +197,14 @@ def compare_nights(exam: Exam, outcome: Outcome, started: float) -> EvaluateResu
         cases=tuple(_case_row(row) for row in rows),
         comparison=comparison,
         verdict=standing.verdict,
-        verdict_reason="; ".join(each for each in (_missing(outcome), standing.reason) if each),
+        verdict_reason="; ".join(each for each in (_missing(outcome), standing.reason, _canary(exam)) if each),
         drift=standing.as_row(),
         cost_usd=round(read_cost(connections.history, exam.assistant, exam.night), 6),
         calls=outcome.calls,
         missing=tuple(asdict(each) for each in outcome.missing),
         seconds=round(time.perf_counter() - started, 2),
         flips=tuple(_flips(comparison, rows, before.rows)) if before and comparison else (),
+        plan=asking.plan,
     )
 
 
@@ -181,7 +219,7 @@ class Recorded:
 def _last_night(connections: Connections, exam: Exam) -> Recorded | None:
     nights = connections.history.nights(exam.assistant)
     before = [each.name for each in nights if each.status == "finished" and each.name != exam.night]
-    return Recorded(before[-1], connections.history.results(exam.assistant, before[-1])) if before else None
+    return Recorded(before[-1], told(connections.history.results(exam.assistant, before[-1]))) if before else None
 
 
 def _flips(
@@ -202,6 +240,10 @@ def _flips(
 def _missing(outcome: Outcome) -> str:
     """Cases that were not answered: they are neither passed nor failed."""
     return f"{counted(len(outcome.missing), 'case')} missing ({outcome.missing[0].reason})" if outcome.missing else ""
+
+
+def _canary(exam: Exam) -> str:
+    return f"asked tonight: a canary of {exam.cases} cases, which looks as before" if exam.repeat == CANARY else ""
 
 
 def _result(row: dict[str, Any]) -> Result:

@@ -1,5 +1,6 @@
 """An exam: which cases are put to which version of an assistant, and what each of them came to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,18 +18,25 @@ from pipelines.batch import Door, Result
 from pipelines.calling.request import BudgetError, CallError, ChatRequest, Schema
 from pipelines.calling.structured import buy_structured
 
+WHOLE, CANARY = 0, 1  # which asking of a case in a night: with the whole suite, or with the canary before
 JUDGE_TOKENS = 400  # a verdict with a reason of a few sentences
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """What is asked of which version of what, under which night's name."""
+    """What is asked of which version of what, under which night's name. repeat: which asking of a case in a night."""
 
     assistant: str
     night: str
     release: str
     collection_version: int
     suites: tuple[Suite, ...]
+    repeat: int = WHOLE
+
+    @property
+    def cases(self) -> int:
+        """How many cases it has."""
+        return sum(len(suite.cases) for suite in self.suites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,12 @@ class Examiner:
         return replace(examined, judgement=judgement, judge_cost_usd=cost_usd)
 
 
+def told(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results that a night is told by: those of the whole suite where it was asked, else the canary's."""
+    least = min((row["repeat"] for row in rows), default=WHOLE)
+    return [row for row in rows if row["repeat"] == least]
+
+
 def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:
     """What is recorded of a case: its answer, its scores and its trace."""
     case, found = examined.case, examined.answer
@@ -123,7 +137,7 @@ def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:
         "night": exam.night,
         "suite": examined.suite,
         "case_id": case.id,
-        "repeat": 0,
+        "repeat": exam.repeat,
         "kind": case.kind,
         "case_digest": case.case_digest,
         "release": exam.release,

@@ -73,6 +73,14 @@ class EmbeddingSettings(Content):
         return self
 
 
+class AdaptiveSettings(Content):
+    """Nights on which a canary is asked first, and all cases only where it has changed, or every so many nights."""
+
+    canary_cases: int = Field(default=50, ge=10, le=10_000)
+    pilot_nights: int = Field(default=10, ge=3, le=100)
+    whole_every: int = Field(default=28, ge=2, le=366)
+
+
 class LedgerSettings(Content):
     """How long the ledger keeps what was asked and answered; then digests, counts and costs alone."""
 
@@ -94,6 +102,7 @@ class Settings(Content):
     embedding: EmbeddingSettings = EmbeddingSettings()
     ledger: LedgerSettings = LedgerSettings()
     baseline_nights: int = Field(default=10, ge=3, le=100)
+    adaptive_nights: AdaptiveSettings | None = None
     min_free_mb: float = Field(default=300.0, ge=0)
 
     @field_validator("timezone")

@@ -78,7 +78,7 @@ class EvaluateResult:
 
     `calls` counts those paid and those read from ledger and record; `cost_usd` is what the night's calls cost in all,
     whenever they were made. `missing` names the cases that no model answered. `drift` is how the assistant stands
-    against its baseline.
+    against its baseline. `plan` is that of an adaptive night: how many were asked of how many cases, and why.
     """
 
     assistant: str
@@ -96,6 +96,12 @@ class EvaluateResult:
     flips: tuple[dict[str, Any], ...] = ()
     missing: tuple[dict[str, Any], ...] = ()
     drift: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Was the whole suite asked, and not a canary alone?"""
+        return self.plan is None or self.plan["asked"] >= self.plan["cases"]
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

@@ -1,14 +1,16 @@
 """Baselines: which nights of one release an assistant is held against, frozen until somebody changes that."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from knowledge import tables
 from knowledge.database import Database
+
+LISTS = ("runs", "pilot", "canary", "resets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,8 @@ class Baseline:
     """The results of M nights (`runs`) of one release.
 
     parts: digests of what makes a release, by name; a night whose parts differ is not held against it.
+    canary: the cases asked first on adaptive nights, chosen from the nights `pilot`, none of which is a run.
+    git_revision: what was checked out; recorded, not compared.
     resets: the nights that were the last when somebody called an alarm false; evidence begins anew after each.
     """
 
@@ -25,6 +29,9 @@ class Baseline:
     parts: Mapping[str, str]
     runs: tuple[str, ...]
     made_at: datetime
+    pilot: tuple[str, ...] = ()
+    canary: tuple[str, ...] = ()
+    git_revision: str | None = None
     resets: tuple[str, ...] = ()
     ended_at: datetime | None = None
 
@@ -50,24 +57,20 @@ class Baselines:
         last = self.last(assistant)
         return last if last and last.ended_at is None else None
 
-    def make(self, assistant: str, *, release: str, parts: Mapping[str, str], runs: Sequence[str], by: str) -> Baseline:
-        """Freeze nights as the baseline, in the place of the one before."""
-        now = datetime.now(UTC)
-        made = Baseline(f"{assistant} {now:%Y-%m-%d %H:%M:%S.%f}", assistant, release, dict(parts), tuple(runs), now)
-        row = {
-            "id": made.id,
-            "assistant": assistant,
-            "release": release,
-            "parts": dict(parts),
-            "runs": list(runs),
-            "resets": [],
-            "made_at": now,
-        }
+    def made(self, assistant: str) -> int:
+        """How many baselines an assistant has had."""
+        query = select(func.count()).select_from(tables.baseline).where(tables.baseline.c.assistant == assistant)
+        return int(self._database.rows(query)[0][0])
+
+    def make(self, baseline: Baseline, *, by: str) -> None:
+        """Let a baseline stand, in the place of the one before."""
+        row = {each.name: getattr(baseline, each.name) for each in fields(baseline)}
+        row |= {name: list(row[name]) for name in LISTS} | {"parts": dict(baseline.parts)}
+        about = f"{len(baseline.runs)} runs"
         with self._database.engine.begin() as connection:
-            connection.execute(_end(assistant, now))
+            connection.execute(_end(baseline.assistant, baseline.made_at))
             connection.execute(insert(tables.baseline).values(**row))
-            connection.execute(insert(tables.audit).values(**_entry(made, "make baseline", by, f"{len(runs)} runs")))
-        return made
+            connection.execute(insert(tables.audit).values(**_entry(baseline, "make baseline", by, about)))
 
     def end(self, baseline: Baseline, *, by: str, reason: str) -> None:
         """Drop a baseline, as what it was made of has been changed on purpose; the nights from now on make the next."""
@@ -103,4 +106,4 @@ def _entry(baseline: Baseline, action: str, by: str, reason: str) -> dict[str, A
 
 
 def _baseline(row: Any) -> Baseline:
-    return Baseline(**{**row, "runs": tuple(row["runs"]), "resets": tuple(row["resets"])})
+    return Baseline(**{**row, **{name: tuple(row[name]) for name in LISTS}})

@@ -60,6 +60,11 @@ class Measured:
     cost_usd: float
 
 
+def case_key(suite: str, case: str, case_digest: str) -> str:
+    """The name under which a case is followed: one that was edited is another."""
+    return f"{suite}/{case}@{case_digest}"
+
+
 class History(Database):
     """What has happened: nights, results, quarantine, pointer and its audit."""
 
@@ -115,8 +120,8 @@ class History(Database):
         )
         return [dict(row._mapping) for row in self.rows(query)]
 
-    def measured(self, assistant: str, nights: Sequence[str], *, release: str) -> list[Measured]:
-        """The results of a release in these nights, without their texts."""
+    def measured(self, assistant: str, nights: Sequence[str], *, release: str, repeat: int = 0) -> list[Measured]:
+        """The results of a release in these nights, without their texts. repeat: which asking of each case."""
         row = tables.result.c
         query = (
             select(
@@ -130,13 +135,13 @@ class History(Database):
                 row.answer["usage"]["output_tokens"].as_integer().label("tokens"),
                 row.cost_usd,
             )
-            .where(row.assistant == assistant, row.release == release, row.night.in_(nights))
-            .order_by(row.night, row.suite, row.case_id, row.repeat)
+            .where(row.assistant == assistant, row.release == release, row.repeat == repeat, row.night.in_(nights))
+            .order_by(row.night, row.suite, row.case_id)
         )
         return [
             Measured(
                 each.night,
-                f"{each.suite}/{each.case_id}@{each.case_digest}",
+                case_key(each.suite, each.case_id, each.case_digest),
                 each.kind,
                 each.passed,
                 each.length,

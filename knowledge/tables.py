@@ -237,6 +237,9 @@ baseline = Table(
     Column("release", String(16), nullable=False),
     Column("parts", JSON, nullable=False),  # digest of each part of the release
     Column("runs", JSON, nullable=False),  # names of nights
+    Column("pilot", JSON, nullable=False),  # names of the nights the canary was chosen from; none of them is a run
+    Column("canary", JSON, nullable=False),  # cases; none: every night is whole
+    Column("git_revision", String(40)),  # recorded, not compared; null outside a checkout
     Column("resets", JSON, nullable=False),  # names of nights after which evidence began anew
     Column("made_at", Moment, nullable=False),
     Column("ended_at", Moment),  # null: nights are held against it

@@ -33,14 +33,21 @@ class QueryMove:
 
 def pass_rate(summary: Summary) -> float | None:
     """Share of the graded cases that passed."""
-    rate: float | None = summary["evaluate"]["scores"]["all"]["rate"] if summary.get("evaluate") else None
+    rate: float | None = summary["evaluate"]["scores"]["all"]["rate"] if _whole(summary) else None
     return rate
 
 
 def interval(summary: Summary) -> tuple[float, float] | None:
     """The Wilson interval of that share."""
-    found = summary["evaluate"]["scores"]["all"]["interval"] if summary.get("evaluate") else None
+    found = summary["evaluate"]["scores"]["all"]["interval"] if _whole(summary) else None
     return (found[0], found[1]) if found else None
+
+
+def _whole(summary: Summary) -> bool:
+    """Was the whole suite asked? A canary passes more often than the suite it stands for."""
+    evaluated = summary.get("evaluate")
+    plan = (evaluated or {}).get("plan")
+    return bool(evaluated) and (plan is None or plan["asked"] >= plan["cases"])
 
 
 def documents_held(summary: Summary) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.graders import GRADER_VERSIONS
 from flows.connect import Connections, connect
+from flows.exam import told
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
 from flows.tracking.assessments import read_back
@@ -97,7 +98,7 @@ def _log_answers(connections: Connections, run_id: str, evaluated: EvaluateResul
     asked = {(row["suite"], row["case"]) for row in evaluated.cases}
     rows = [
         row
-        for row in connections.history.results(evaluated.assistant, evaluated.night)
+        for row in told(connections.history.results(evaluated.assistant, evaluated.night))
         if (row["suite"], row["case_id"]) in asked
     ]
     comparison = evaluated.comparison

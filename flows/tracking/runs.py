@@ -2,13 +2,12 @@
 
 import json
 import logging
-import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from flows.connect import connect
+from flows.git import git_revision
 from flows.params import Project
 from flows.state import make_folder
 from knowledge.errors import StateError
@@ -143,15 +142,6 @@ def tracking() -> Tracking:
 @cache
 def _tracking(project: Project) -> Tracking:
     return Tracking(project)
-
-
-def git_revision(folder: Path) -> str | None:
-    """The commit that is checked out; None outside a git checkout."""
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _about(experiment: str) -> str:

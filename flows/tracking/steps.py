@@ -124,12 +124,14 @@ def check_metrics(result: CheckResult) -> dict[str, float | None]:
 
 def evaluate_metrics(result: EvaluateResult) -> dict[str, float | None]:
     """An evaluation's figures under the names that every night uses."""
+    rates = "pass_rate" if result.whole else "canary_pass_rate"  # a canary passes more often than its suite
     return {
-        **{f"pass_rate/{kind}": score.rate for kind, score in result.scores.items()},
+        **{f"{rates}/{kind}": score.rate for kind, score in result.scores.items()},
         "evaluate/lost": float(len(result.comparison.lost) if result.comparison else 0),
         "evaluate/gained": float(len(result.comparison.gained) if result.comparison else 0),
         "evaluate/cases": float(result.scores["all"].cases),
         "evaluate/missing": float(len(result.missing)),
+        **({"evaluate/cases_saved": float(result.plan["saved"])} if result.plan else {}),
         "evaluate/calls_paid": float(result.calls["paid"]),
         "evaluate/cost_usd": result.cost_usd,
         "evaluate/seconds": result.seconds,

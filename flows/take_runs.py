@@ -1,0 +1,35 @@
+"""The flow `take runs`: a baseline at once, by asking every case as often as nights are missing."""
+
+from dataclasses import replace
+
+from prefect import flow
+
+from flows.changes import counted
+from flows.collecting import collected, make_baseline, nights_wanted
+from flows.connect import connect
+from flows.evaluate import answer_cases, prepare_exam
+from flows.screen import say
+from flows.state import hold_state
+from knowledge.baseline import Baseline
+from knowledge.errors import StateError
+
+
+@flow(name="take runs", flow_run_name="baseline of {assistant}")
+def take_runs(assistant: str, runs: int) -> Baseline:
+    """Take the runs that a baseline of so many still lacks, and freeze it. Stopped, it goes on where it was."""
+    connections = connect()
+    with hold_state(connections.project, f"baseline {assistant}"):
+        exam = prepare_exam(assistant, None, False)
+        finished = len(collected(connections, assistant))
+        missing = max(nights_wanted(connections, runs=runs) - finished, 0)
+        say(f"baseline: {counted(finished, 'night')} finished, {counted(missing, 'run')} of {exam.cases} cases to take")
+        number = connections.baselines.made(assistant) + 1
+        names = tuple(f"baseline {number} run {each}" for each in range(1, missing + 1))
+        for name in names:
+            outcome = answer_cases(replace(exam, night=name))
+            if outcome.missing:
+                raise StateError(
+                    f"{name}: {counted(len(outcome.missing), 'case')} missing, {outcome.missing[0].reason}. The same "
+                    "command goes on from there."
+                )
+        return make_baseline(connections, assistant, runs=runs, by="person", taken=names)
