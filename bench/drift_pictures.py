@@ -152,6 +152,7 @@ def _nights(found: Sequence[int], most: int = 5) -> str:
     return ", ".join(str(night + 1) for night in found[:most]) + more or "never"
 
 
+@matplotlib.rc_context(STYLE)
 def draw_year(year: Followed) -> Figure:
     """p-values of the nights, and under them the evidence of the same nights."""
     figure = Figure(figsize=(8, 4.8), layout="constrained")
@@ -173,6 +174,7 @@ def draw_year(year: Followed) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(STYLE)
 def draw_drift(drift: Followed) -> Figure:
     """The pass rate of baseline and nights, and under it the evidence."""
     figure = Figure(figsize=(8, 4.8), layout="constrained")
@@ -208,6 +210,7 @@ def draw_evidence(axes: Axes, followed: Followed, title: str) -> None:
     axes.set_title(title)
 
 
+@matplotlib.rc_context(STYLE)
 def draw_alarms(found: Mapping[str, Mapping[str, Sequence[int]]]) -> Figure:
     """False alarms a year by rule, one bar for each world."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -228,22 +231,26 @@ def draw_alarms(found: Mapping[str, Mapping[str, Sequence[int]]]) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(STYLE)
 def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+
+
+def make(folder: Path | None) -> None:
+    """Print the figures, and write the pictures into the folder."""
+    found = count_alarms()
+    year, drift = follow_year(usual_year(found["null"][MCNEMAR])), follow_drift()
+    print("\n".join([*alarm_table(found), "", year_row(year), "", *drift_rows(drift)]))
+    if folder:
+        save(draw_year(year), folder / "evidence-year.svg")
+        save(draw_drift(drift), folder / "evidence-drift.svg")
+        save(draw_alarms(found), folder / "evidence-alarms.svg")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR")
-    folder = parser.parse_args().folder
-    found = count_alarms()
-    year, drift = follow_year(usual_year(found["null"][MCNEMAR])), follow_drift()
-    print("\n".join([*alarm_table(found), "", year_row(year), "", *drift_rows(drift)]))
-    if folder:
-        with matplotlib.rc_context(STYLE):
-            save(draw_year(year), folder / "evidence-year.svg")
-            save(draw_drift(drift), folder / "evidence-drift.svg")
-            save(draw_alarms(found), folder / "evidence-alarms.svg")
+    make(parser.parse_args().folder)
 
 
 if __name__ == "__main__":
