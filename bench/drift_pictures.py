@@ -114,7 +114,11 @@ def follow_drift() -> Followed:
 
 def alarm_table(found: Mapping[str, Mapping[str, Sequence[int]]]) -> list[str]:
     """A row a rule: of the years the mean, the median and the worst, for each world."""
+    cell = null_cells(short=False)[WORLDS["null"]]
+    suite = f"{cell.world.cases} cases, a baseline of {cell.world.baseline_runs} runs, {cell.replications} years"
     return [
+        suite,
+        "",
         f"{'False alarms a year':<28}{'nothing changes':>24}{'and nights are shocked':>26}",
         f"{'':<28}{'mean  median   worst':>24}{'mean  median   worst':>26}",
         *(alarm_row(rule, found) for rule in found["null"]),
@@ -164,11 +168,11 @@ def draw_year(year: Followed) -> Figure:
     above.plot(nights[low], p[low], "o", color=RED, markersize=5)
     above.axhline(0.05, color=RED, linestyle="--", linewidth=1)
     above.set_yscale("log")
-    above.set_ylim(0.005, 1.6)
+    above.set_ylim(p.min() / 1.6, 1.6)
     above.set_yticks([0.01, 0.05, 0.2, 1], ["0.01", "0.05", "0.2", "1"])
     above.set_ylabel("p-value (log)")
     above.set_title(f"McNemar against one baseline run: {low.sum()} nights below .05, every one a false alarm")
-    draw_evidence(below, year, "The evidence of the same nights: no alarm")
+    draw_evidence(below, year, "The evidence of the same nights")
     below.set_xlabel("night of a year in which nothing changes")
     below.set_xlim(0, YEAR + 1)
     return figure
@@ -187,9 +191,7 @@ def draw_drift(drift: Followed) -> Figure:
     above.text(1 - runs, rates.min(), "baseline", color=GREY)
     above.set_ylabel("cases passed, %")
     above.set_title(f"Pass rate: {100 * BROKEN.lost:g} % of the cases break in night {CHANGE_NIGHT}")
-    last = drift.decisions[-1]
-    told = "no alarm" if last.alarm_night is None else f"alarm in night {last.alarm_night + 1}"
-    draw_evidence(below, drift, f"Evidence: {told}")
+    draw_evidence(below, drift, "Evidence")
     for axes in (above, below):
         axes.axvline(CHANGE_NIGHT - 0.5, color=RED, linewidth=1, linestyle=":")
         axes.axvline(0.5, color=GREY, linewidth=0.8)
@@ -202,12 +204,13 @@ def draw_evidence(axes: Axes, followed: Followed, title: str) -> None:
     shown = np.clip(evidence, LEAST_EVIDENCE, MOST_EVIDENCE)
     axes.plot(np.arange(1, len(evidence) + 1), shown, color=BLUE, linewidth=1.4)
     axes.axhline(ALARM, color=RED, linestyle="--", linewidth=1)
-    axes.text(1, ALARM * 1.3, "alarm at 1,000", color=RED)
+    axes.text(1, ALARM * 1.6, "alarm at 1,000", color=RED)
     axes.set_yscale("log")
-    axes.set_ylim(LEAST_EVIDENCE, MOST_EVIDENCE)
+    axes.set_ylim(LEAST_EVIDENCE, 2 * MOST_EVIDENCE)
     axes.set_yticks([0.01, 1, 100, 1e4, 1e6], ["0.01", "1", "100", "10,000", "1,000,000"])
     axes.set_ylabel("evidence (log)")
-    axes.set_title(title)
+    sounded = followed.decisions[-1].alarm_night
+    axes.set_title(f"{title}: " + ("no alarm" if sounded is None else f"alarm in night {sounded + 1}"))
 
 
 @matplotlib.rc_context(STYLE)
