@@ -105,7 +105,7 @@ def our_alarms(
     real = real or {}
     kinds: dict[str, tuple[Kind, Nights]] = {"fail": ("fail", nights), "pass": ("pass", nights)}
     kinds |= {each: ("real", values) for each, values in real.items()}
-    histories = {stream: (kind, _history(values, name)) for stream, (kind, values) in kinds.items()}
+    histories = {stream: (kind, history_of(values, name)) for stream, (kind, values) in kinds.items()}
     shares = weights(list(real))
     alarms: list[int] = []
     resets: frozenset[int] = frozenset()
@@ -135,7 +135,7 @@ def our_alarms_after_change(nights: Nights, name: str, *, real: Mapping[str, Nig
     return alarms
 
 
-def _history(nights: Nights, name: str) -> History:
+def history_of(nights: Nights, name: str) -> History:
     cases = [f"case {number}" for number in range(nights.results.shape[1])]
     runs = tuple(dict(zip(cases, ((value,) for value in run), strict=True)) for run in nights.results.tolist())
     names = tuple(str(night) for night in range(len(nights.nights)))
@@ -166,11 +166,14 @@ def river_is_here() -> bool:
 
 def mcnemar(nights: Nights) -> list[int]:
     """Exact and two-sided, against the first baseline run."""
+    return [night for night, p in enumerate(mcnemar_p_values(nights)) if p < 0.05]
+
+
+def mcnemar_p_values(nights: Nights) -> list[float]:
     run = nights.baseline[0]
     lost = ((run == 1) & (nights.nights == 0)).sum(axis=1)
     gained = ((run == 0) & (nights.nights == 1)).sum(axis=1)
-    pairs = zip(lost.tolist(), gained.tolist(), strict=True)
-    return [night for night, (one, other) in enumerate(pairs) if _mcnemar_p(one, other) < 0.05]
+    return [_mcnemar_p(one, other) for one, other in zip(lost.tolist(), gained.tolist(), strict=True)]
 
 
 @cache

@@ -85,9 +85,12 @@ def null_nights(world: World, number: int, rng: np.random.Generator) -> Nights:
     return Nights(_runs(rates, world.baseline_runs + number, world, rng), world.baseline_runs, number)
 
 
-def changed_nights(world: World, change: Change, after: int, rng: np.random.Generator) -> Nights:
+def changed_nights(
+    world: World, change: Change, after: int, rng: np.random.Generator, *, before: int | None = None
+) -> Nights:
+    """before: nights before the change; 0 to 15 at random if left out."""
     rates = failure_rates(_most(world.cases, PASSING_SHARE, rng), world.concentration, rng)
-    return _then(rates, changed(rates, change, rng), after, world, rng)
+    return _then(rates, changed(rates, change, rng), after, world, rng, before=before)
 
 
 def pair_nights(pair: Pair, world: World, after: int, rng: np.random.Generator) -> Nights:
@@ -181,10 +184,12 @@ def _names(answer: str, truth: str) -> bool:
     return bool(found) and found[-1] == truth.lower()
 
 
-def _then(before: Floats, after: Floats, nights: int, world: World, rng: np.random.Generator) -> Nights:
-    phase = int(rng.integers(PHASES))
-    first = _runs(before, world.baseline_runs + phase, world, rng)
-    return Nights(np.concatenate([first, _runs(after, nights, world, rng)]), world.baseline_runs, phase)
+def _then(
+    old: Floats, new: Floats, nights: int, world: World, rng: np.random.Generator, *, before: int | None = None
+) -> Nights:
+    phase = int(rng.integers(PHASES)) if before is None else before
+    first = _runs(old, world.baseline_runs + phase, world, rng)
+    return Nights(np.concatenate([first, _runs(new, nights, world, rng)]), world.baseline_runs, phase)
 
 
 def _runs(rates: Floats, number: int, world: World, rng: np.random.Generator) -> Floats:

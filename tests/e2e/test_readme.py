@@ -20,6 +20,7 @@ PAGES = [
     next(iter(entry.values())) for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
 ]
 SERVED, EXPERIMENT = ' title="with servers"', ' title="an experiment"'
+BASELINE = ' title="with a baseline"'  # run by tests/e2e/test_baseline_page.py
 FAULT_SERVER = ' title="with the fault server"'  # run by tests/faults/test_page.py
 # what the blocks "with servers" may hold: these commands belong to tests/e2e/test_servers.py
 SERVER_COMMANDS = {
@@ -142,7 +143,7 @@ def test_commands_with_servers_are_those_the_server_tests_run() -> None:
 def test_every_block_is_run_or_marked() -> None:
     for text in (README, *map(page, PAGES)):
         marks = set(re.findall(r"^```(?:bash|sh|shell|console)([^\n]*)", text, re.MULTILINE))
-        assert marks <= {"", SERVED, EXPERIMENT, FAULT_SERVER}
+        assert marks <= {"", SERVED, EXPERIMENT, BASELINE, FAULT_SERVER}
 
 
 def test_every_dvc_command_of_the_experiment_page_exists() -> None:
