@@ -39,10 +39,11 @@ def running_pass_rate(history: History, *, alpha: float = ALPHA) -> list[Running
     found: list[RunningRate | None] = []
     passed, results = 0.0, 0
     for night in history.nights:
-        for case, value in ((case, value) for case in sorted(night) for value in night[case]):
-            surprises.add(case, value)
-            passed += value
-            results += 1
+        for case, values in sorted(night.items()):
+            for value in values:
+                surprises.add(case, value)
+                passed += value
+            results += len(values)
         if not results:
             found.append(None)
             continue
