@@ -10,6 +10,7 @@ from flows.connect import Connections, connect
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
 from flows.tracking.assessments import read_back
+from flows.tracking.drift import log_drift
 from flows.tracking.prompts import mirror_pointer, register_prompt
 from flows.tracking.runs import tracking
 from flows.tracking.steps import case_table, check_metrics, evaluate_metrics, flat, ingest_metrics, served_models
@@ -89,6 +90,8 @@ def log_night(
         tags=_tags(connections, summary, ingested, checked, evaluated),
         tables={"cases.json": case_table(evaluated)} if evaluated else None,
     )
+    if evaluated:
+        log_drift(log, run_id, evaluated)
     log.end(run_id)
 
 
