@@ -151,8 +151,10 @@ def _running(rate: RunningRate | None) -> str:
 def plot_mean(name: str, history: History) -> Plot:
     """The mean of a real-valued metric over the cases that were measured."""
     means = [fmean(results) if results else None for results in map(_flat, _columns(history))]
-    largest = max((abs(mean) for mean in means if mean is not None), default=0.0)
-    return make_plot(f"{name}, mean", means, Scale("{:.4g}", (largest or 1.0) / 10, least=-math.inf))
+    known = [mean for mean in means if mean is not None]
+    largest = max(map(abs, known), default=0.0) or 1.0
+    least = -math.inf if min(known, default=0.0) < 0 else 0.0
+    return make_plot(f"{name}, mean", means, Scale("{:.4g}", largest / 10, least=least))
 
 
 def draw_flips(history: History, *, since: int | None) -> list[FlipStrip]:

@@ -48,7 +48,7 @@ def test_the_report_of_a_drifting_night_names_since_slices_cases_and_what_it_can
         "Slices cases (",
         "20 cases",
         "Silence is not health",
-        "Cases that carry the drift: how often they passed Case Before Since case-00 100% 0% case-01 100% 0%",
+        "Cases that carry the drift Case Passed before Passed since case-00 100% 0% case-01 100% 0%",
     ):
         assert told in text
 
