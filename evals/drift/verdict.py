@@ -131,9 +131,9 @@ def judge(
     )
 
 
-def undecided(reason: str, *, alarm: float = ALARM) -> Standing:
-    """Not enough evidence, and why."""
-    return Standing("not enough evidence", reason, alarm)
+def undecided(reason: str, *, alarm: float = ALARM, baseline_id: str | None = None) -> Standing:
+    """Not enough evidence, and why. baseline_id: the baseline that stands, where nothing can be held against it."""
+    return Standing("not enough evidence", reason, alarm, baseline_id=baseline_id)
 
 
 def _drift(last: Decision, followed: Sequence[Followed], results: Results) -> Drift | None:

@@ -72,11 +72,18 @@ def test_a_steady_night_shows_its_evidence_below_the_alarm_and_names_no_drop():
     assert 'class="excursion"' not in page
 
 
-@pytest.mark.parametrize("reason", ["baseline 3 of 10", DIFFERING])
-def test_a_night_that_is_held_against_nothing_says_why_and_draws_nothing(reason):
-    page = rendered(undecided(reason))
-    assert f"Drift: not enough evidence not enough evidence : {reason} Nothing is held against" in words(page)
+@pytest.mark.parametrize(
+    ("reason", "baseline_id", "told", "alarm"),
+    [
+        ("baseline 3 of 10", None, "Nothing is held against a baseline yet: this night", False),
+        (DIFFERING, "first", "Until then nothing is held against the baseline: this night", True),
+    ],
+)
+def test_a_night_that_is_held_against_nothing_says_why_and_draws_nothing(reason, baseline_id, told, alarm):
+    page = rendered(undecided(reason, baseline_id=baseline_id))
+    assert f"Drift: not enough evidence not enough evidence : {reason} {told}" in words(page)
     part = page[page.index('<section id="drift"') : page.index('<section id="documents"')]
+    assert ('class="changed alarm"' in part) == alarm
     assert re.findall("<svg|<table|<dl|<h3", part) == []
 
 
