@@ -30,7 +30,8 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
     if differing := baseline.differing(connections.release_parts(manifest)):
         return undecided(
             f"the release differs from the baseline's in {', '.join(differing)}: change it back, or say that it is "
-            f"meant by `plumbline baseline accept --assistant {assistant}`"
+            f"meant by `plumbline baseline accept --assistant {assistant}`",
+            baseline_id=baseline.id,
         )
     results, resets = results_since(connections, baseline, tonight=tonight), resets_of(connections, baseline)
     with known_p_values(connections.project.state / "cache" / "drift" / f"{digest(baseline.id)}.json") as known:

@@ -22,6 +22,7 @@ from flows.drift import standing_of
 from flows.exam import CANARY, Exam, Examiner, Judging, Missing, result_row, told
 from flows.forms import AssistantName, SuiteName
 from flows.nights import night_or_now
+from flows.report import draw_drift
 from flows.results import EvaluateResult
 from flows.screen import say, watch
 from flows.state import hold_state
@@ -199,6 +200,7 @@ def compare_nights(asking: Asking, started: float) -> EvaluateResult:
         verdict=standing.verdict,
         verdict_reason="; ".join(each for each in (_missing(outcome), standing.reason, _canary(exam)) if each),
         drift=standing.as_row(),
+        drift_pictures=draw_drift(standing.results, standing) if standing.results else None,
         cost_usd=round(read_cost(connections.history, exam.assistant, exam.night), 6),
         calls=outcome.calls,
         missing=tuple(asdict(each) for each in outcome.missing),

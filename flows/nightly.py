@@ -16,7 +16,7 @@ from flows.forms import AssistantName
 from flows.ingest import ingest
 from flows.lost import close_lost_runs
 from flows.nights import missing_cases, tonight_of, within
-from flows.report import write_report
+from flows.report import DriftPictures, write_report
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.screen import say
 from flows.state import hold_state
@@ -65,7 +65,7 @@ def run_night(tonight: Night) -> dict[str, Any]:
     said = hear_people(tonight.assistant)
     summary = summarise(tonight, ingested, checked, evaluated)
     summary |= {"prompt_version": prompt, "assessments": [each.as_row() for each in said]}
-    summary = report_night(summary)
+    summary = report_night(summary, evaluated.drift_pictures if evaluated else None)
     log_night(tonight, summary, ingested, checked, evaluated)
     close_night(tonight, summary, said)
     announce_night(summary)
@@ -121,7 +121,7 @@ def evaluate_production(tonight: Night, checked: CheckResult) -> EvaluateResult 
 
 
 @step
-def report_night(summary: dict[str, Any]) -> dict[str, Any]:
+def report_night(summary: dict[str, Any], pictures: DriftPictures | None) -> dict[str, Any]:
     """Say what changed since the last finished night, and write the morning report."""
     connections = connect()
     nights = connections.history.nights(summary["assistant"])
@@ -130,7 +130,7 @@ def report_night(summary: dict[str, Any]) -> dict[str, Any]:
     told = {**summary, "release_parts": parts}
     told["links"] = run_links(summary["mlflow_run_id"])
     told["changed"] = what_changed(told, before[-1] if before else None)
-    return {**told, "report": str(write_report(connections.project, told, before))}
+    return {**told, "report": str(write_report(connections.project, told, before, pictures=pictures))}
 
 
 def run_links(mlflow_run_id: str | None) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """What each flow says when it is done: frozen, and plain JSON at the doors."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from evals.compare import Comparison, PassRate
 from evals.drift.decision import Verdict
 from evals.freshness import Freshness
 from evals.gate import GateVerdict
+from flows.report import DriftPictures
 from knowledge.record import DocumentCounts, Rejected
 
 
@@ -78,7 +79,8 @@ class EvaluateResult:
 
     `calls` counts those paid and those read from ledger and record; `cost_usd` is what the night's calls cost in all,
     whenever they were made. `missing` names the cases that no model answered. `drift` is how the assistant stands
-    against its baseline. `plan` is that of an adaptive night: how many were asked of how many cases, and why.
+    against its baseline, `drift_pictures` is drawn from all nights since and not kept with the night. `plan` is that of
+    an adaptive night: how many were asked of how many cases, and why.
     """
 
     assistant: str
@@ -97,6 +99,7 @@ class EvaluateResult:
     missing: tuple[dict[str, Any], ...] = ()
     drift: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] | None = None
+    drift_pictures: DriftPictures | None = None
 
     @property
     def whole(self) -> bool:
@@ -104,8 +107,9 @@ class EvaluateResult:
         return self.plan is None or self.plan["asked"] >= self.plan["cases"]
 
     def as_row(self) -> dict[str, Any]:
-        """The result as plain JSON values."""
-        row = asdict(self)
+        """The result as plain JSON values, without pictures."""
+        row = asdict(replace(self, drift_pictures=None))
+        del row["drift_pictures"]
         row["scores"] = {
             kind: {**asdict(each), "rate": each.rate, "interval": each.interval} for kind, each in self.scores.items()
         }

@@ -4,13 +4,9 @@ Let y_j be the results since night s, 0 or 1, of case i(j) whose true pass rate 
 baseline. The drop is D = mean of b_i(j) - p_j over the results so far; it is estimated by mean of bhat_i(j) - y_j,
 bhat_i being the case's pass rate over its baseline runs. Two errors, half of alpha each:
 
-The nights. For any prediction q_j of y_j made before it, and 0 < l < 1, exp(l (y_j - p_j) - psi(l) (y_j - q_j)^2)
-with psi(l) = -log(1 - l) - l has expectation at most 1 given the past; so at all times at once, with probability 1 -
-a, |mean of y - p| <= (log(2 / a) + psi(l) sum of (y_j - q_j)^2) / (l n) (Waudby-Smith and Ramdas, *Estimating means
-of bounded random variables by betting*, JRSS-B 2024, theorem 2; Howard et al. 2021, theorem 4). It needs y - q >= -1
-alone, so y enters itself, not (y - bhat + 1) / 2, which would double the width; and each case is predicted by itself.
-l is one number, set from the baseline's variance, so all results weigh the same. The start s was chosen by looking,
-so it has a = alpha / 2 * 6 / (pi^2 (s + 1)^2), which sums to alpha / 2 over all starts.
+The nights. |mean of y - p| has the bound of `betting`, each case being predicted from its baseline and its own results
+since. The start s was chosen by looking, so it has a = alpha / 2 * 6 / (pi^2 (s + 1)^2), which sums to alpha / 2 over
+all starts.
 
 The baseline. Case i weighs w_i, its share of the results since s, and has n_i >= 2 baseline runs of sample variance
 V_i. With L = log(3 / (alpha / 2)), B = max w_i / n_i and A = max n_i / (n_i - 1), with probability 1 - alpha / 2 |sum
@@ -22,15 +18,14 @@ every night there is only one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, log1p, pi, sqrt
+from math import log, pi, sqrt
 from statistics import fmean
 
+from evals.drift.betting import Surprises, bet_for, error_bound
 from evals.drift.streams import History, Values, by_case
 
 ALPHA = 0.05
 AIM_NIGHTS = 7  # the interval is set to be narrowest about so many nights after the start
-LEAST_VARIANCE = 0.002  # of a suite that never varied in its baseline
-PRIOR_RUNS = 1.0  # runs that a case's baseline rate weighs in the prediction of its next result
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +75,12 @@ def _baseline(runs: Sequence[Values]) -> dict[str, _Case]:
 
 
 def _error_of_nights(cases: dict[str, _Case], results: Sequence[tuple[str, float]], alpha: float) -> float:
-    bet = _bet(cases, alpha)
-    passed = dict.fromkeys(cases, 0.0)
-    seen = dict.fromkeys(cases, 0)
-    surprise = 0.0
+    surprises = Surprises({name: case.rate for name, case in cases.items()})
     for case, value in results:
-        predicted = (PRIOR_RUNS * cases[case].rate + passed[case]) / (PRIOR_RUNS + seen[case])
-        surprise += (value - predicted) ** 2
-        passed[case] += value
-        seen[case] += 1
-    return (log(2 / alpha) + (-log1p(-bet) - bet) * surprise) / (bet * len(results))
-
-
-def _bet(cases: dict[str, _Case], alpha: float) -> float:
-    """l = x / (1 + x), x = sqrt(2 log(2 / a) / (variance * results of 7 nights)): near the narrowest there."""
-    variance = max(fmean(case.variance for case in cases.values()), LEAST_VARIANCE)
-    narrowest = sqrt(2 * log(2 / alpha) / (AIM_NIGHTS * len(cases) * variance))
-    return narrowest / (1 + narrowest)
+        surprises.add(case, value)
+    variance = fmean(case.variance for case in cases.values())
+    bet = bet_for(AIM_NIGHTS * len(cases), variance=variance, alpha=alpha)
+    return error_bound(surprises.total, len(results), bet=bet, alpha=alpha)
 
 
 def _error_of_baseline(cases: dict[str, _Case], results: Sequence[tuple[str, float]], alpha: float) -> float:

@@ -44,6 +44,7 @@ class Standing:
 
     detectable: the least drop of the pass rate that would be seen. decisions: those of every night since the baseline.
     baseline_id: what it is held against; with a night's name it gives the seed of all that is random in it.
+    results: what it was judged by, for the pictures.
     """
 
     verdict: Verdict
@@ -56,9 +57,10 @@ class Standing:
     detectable: Detectable | None = None
     decisions: tuple[Decision, ...] = ()
     baseline_id: str | None = None
+    results: Results | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """How things stand, as plain JSON values; the decisions of the nights before are left out."""
+        """How things stand, as plain JSON values; decisions of the nights before and results are left out."""
         drift = asdict(self.drift) if self.drift else None
         return {
             "verdict": self.verdict,
@@ -125,12 +127,13 @@ def judge(
         detectable=_detectable(followed),
         decisions=tuple(decisions),
         baseline_id=results.baseline_id,
+        results=results,
     )
 
 
-def undecided(reason: str, *, alarm: float = ALARM) -> Standing:
-    """Not enough evidence, and why."""
-    return Standing("not enough evidence", reason, alarm)
+def undecided(reason: str, *, alarm: float = ALARM, baseline_id: str | None = None) -> Standing:
+    """Not enough evidence, and why. baseline_id: the baseline that stands, where nothing can be held against it."""
+    return Standing("not enough evidence", reason, alarm, baseline_id=baseline_id)
 
 
 def _drift(last: Decision, followed: Sequence[Followed], results: Results) -> Drift | None:

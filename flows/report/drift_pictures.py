@@ -1,33 +1,38 @@
-"""The pictures of drift: evidence on a log axis, pass rate with its interval, means of metrics, flips case by case.
+"""The pictures of drift: evidence on a log axis, pass rate since the baseline, means of metrics, flips case by case.
 
 All have the same columns, first the baseline's runs and then the nights, so that one stands above the other.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from evals.compare import PassRate
 from evals.drift.decision import Decision
+from evals.drift.pass_rate import RunningRate, running_pass_rate
+from evals.drift.results import Results
 from evals.drift.streams import History, Values
-from evals.drift.verdict import written
+from evals.drift.verdict import Standing, written
 from flows.changes import counted
 from flows.report.plots import EDGE, SHARE, Plot, Scale, make_plot
 
 LEAST_EVIDENCE = 0.01  # where the axis begins; less is drawn there
 MOST_ALARMS = 1000.0  # times the alarm, where the axis ends
-RECENT = 7  # nights that are held against the baseline while nothing has drifted
+RECENT = 7  # nights that show what flips while nothing has drifted
 MOST_CASES = 20  # in a strip
 
 
 @dataclass(frozen=True, slots=True)
 class EvidencePicture:
-    """The evidence of one stream: a curve, and how high the alarm hangs. ticks: heights and what stands there."""
+    """The evidence of one stream: a curve and its last point, and how high the alarm hangs.
+
+    ticks: heights and what stands there.
+    """
 
     stream: str
     written: tuple[str, ...]
     points: str
+    last: tuple[float, float]
     alarm: float
     ticks: tuple[tuple[float, str], ...]
     told: str
@@ -46,6 +51,49 @@ class FlipStrip:
     told: str
 
 
+@dataclass(frozen=True, slots=True)
+class DriftPictures:
+    """All pictures of one standing. columns: the baseline's `runs`, then the nights. running: see `_running`.
+
+    recent: how many nights are held against the baseline while nothing has drifted.
+    edge, since: where the baseline ends, and where the drift is thought to have begun, in percent of the width.
+    """
+
+    columns: tuple[str, ...]
+    runs: int
+    edge: float
+    since: float | None
+    recent: int
+    evidence: tuple[EvidencePicture, ...]
+    plots: tuple[Plot, ...]
+    running: tuple[str, ...]
+    strips: tuple[FlipStrip, ...]
+
+
+def draw_drift(results: Results, standing: Standing) -> DriftPictures:
+    """What can be drawn: without decisions no evidence and no flips."""
+    columns = (*results.baseline, *results.nights)
+    runs = len(results.baseline)
+    since = results.nights.index(standing.drift.since) if standing.drift else None
+    decisions = standing.decisions
+    binary = next((each.history for each in results.metrics if each.kind == "binary"), None)
+    rates = running_pass_rate(binary) if binary else []
+    return DriftPictures(
+        columns=columns,
+        runs=runs,
+        edge=100 * runs / len(columns),
+        since=100 * (runs + since) / len(columns) if since is not None else None,
+        recent=min(RECENT, len(results.nights)),
+        evidence=tuple(draw_evidence(decisions, alarm=standing.alarm, baseline_runs=runs)) if decisions else (),
+        plots=tuple(
+            plot_pass_rate(each.history, rates) if each.kind == "binary" else plot_mean(each.name, each.history)
+            for each in results.metrics
+        ),
+        running=("baseline",) * runs + tuple(map(_running, rates)) if binary else (),
+        strips=tuple(draw_flips(binary, since=since)) if binary and decisions else (),
+    )
+
+
 def draw_evidence(decisions: Sequence[Decision], *, alarm: float, baseline_runs: int) -> list[EvidencePicture]:
     """A picture for each stream, all on the same axis."""
     streams = list(decisions[-1].evidence)
@@ -62,14 +110,16 @@ def draw_evidence(decisions: Sequence[Decision], *, alarm: float, baseline_runs:
     pictures = []
     for stream in streams:
         values = [each.evidence[stream] for each in decisions]
+        points = [
+            (round(100 * (baseline_runs + night + 0.5) / columns, 2), height(value))
+            for night, value in enumerate(values)
+        ]
         pictures.append(
             EvidencePicture(
                 stream=stream,
                 written=tuple(written(value) for value in values),
-                points=" ".join(
-                    f"{100 * (baseline_runs + night + 0.5) / columns:.2f},{height(value):g}"
-                    for night, value in enumerate(values)
-                ),
+                points=" ".join(f"{x:g},{y:g}" for x, y in points),
+                last=points[-1],
                 alarm=height(alarm),
                 ticks=ticks,
                 told=f"Evidence of stream {stream} over {counted(len(values), 'night')}: last {written(values[-1])}, "
@@ -79,17 +129,32 @@ def draw_evidence(decisions: Sequence[Decision], *, alarm: float, baseline_runs:
     return pictures
 
 
-def plot_pass_rate(history: History) -> Plot:
-    """The share of results that passed, run by run of the baseline and night by night, with its Wilson interval."""
-    rates = [PassRate(int(sum(results)), len(results)) for results in map(_flat, _columns(history))]
-    return make_plot("Results passed", [each.rate for each in rates], SHARE, [each.interval for each in rates])
+def plot_pass_rate(history: History, running: Sequence[RunningRate | None]) -> Plot:
+    """A dot for the share that passed in each column; line and band: that of all nights since the baseline."""
+    rates = [fmean(results) if results else None for results in map(_flat, _columns(history))]
+    before = (None,) * len(history.baseline)
+    plot = make_plot(
+        "Results passed",
+        rates,
+        SHARE,
+        [*before, *((each.low, each.high) if each else None for each in running)],
+        line=[*before, *(each.rate if each else None for each in running)],
+    )
+    return replace(plot, told=f"{plot.told}; {_running(running[-1])} since the baseline") if running else plot
+
+
+def _running(rate: RunningRate | None) -> str:
+    """The pass rate since the baseline, as it is written below the pictures."""
+    return f"{rate.rate:.1%} ({rate.low:.1%} to {rate.high:.1%})" if rate else "–"
 
 
 def plot_mean(name: str, history: History) -> Plot:
     """The mean of a real-valued metric over the cases that were measured."""
     means = [fmean(results) if results else None for results in map(_flat, _columns(history))]
-    largest = max((abs(mean) for mean in means if mean is not None), default=0.0)
-    return make_plot(f"{name}, mean", means, Scale("{:.4g}", (largest or 1.0) / 10, least=-math.inf))
+    known = [mean for mean in means if mean is not None]
+    largest = max(map(abs, known), default=0.0) or 1.0
+    least = -math.inf if min(known, default=0.0) < 0 else 0.0
+    return make_plot(f"{name}, mean", means, Scale("{:.4g}", largest / 10, least=least))
 
 
 def draw_flips(history: History, *, since: int | None) -> list[FlipStrip]:

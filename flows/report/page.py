@@ -7,24 +7,32 @@ from typing import Any
 from evals.retrieval import MEASURES
 from flows.params import Project
 from flows.report import figures
+from flows.report.drift_pictures import DriftPictures
 from flows.report.plots import plot_nights
 from flows.report.templates import environment
 from flows.state import make_folder
+from flows.summaries import least_drop
 
 HISTORY = 30  # nights a plot looks back
 LINKS = {"mlflow": "MLflow", "prefect": "Prefect"}
 
 
-def write_report(project: Project, summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> Path:
+def write_report(
+    project: Project,
+    summary: dict[str, Any],
+    before: Sequence[dict[str, Any]],
+    *,
+    pictures: DriftPictures | None = None,
+) -> Path:
     """Render a night's summary beside the nights before it, oldest first, and return the file."""
     folder = make_folder(project.state / "reports" / summary["assistant"])
     path = folder / f"{summary['night']}.html"
-    path.write_text(render(summary, before), encoding="utf-8")
+    path.write_text(render(summary, before, pictures=pictures), encoding="utf-8")
     return path
 
 
-def render(summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
-    """The page as text."""
+def render(summary: dict[str, Any], before: Sequence[dict[str, Any]], *, pictures: DriftPictures | None = None) -> str:
+    """The page as text. pictures: of the drift; a summary does not hold them."""
     last = before[-1] if before else None
     nights = [*before[-HISTORY + 1 :], summary]
     evaluated = summary.get("evaluate")
@@ -33,6 +41,7 @@ def render(summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
         .get_template("page.html.j2")
         .render(
             summary=summary,
+            **_drift((evaluated or {}).get("drift"), pictures),
             last=last,
             links=list(safe_links(summary.get("links") or {})),
             key_figures=list(figures.key_figures(summary, last)),
@@ -48,6 +57,20 @@ def render(summary: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
         )
     )
     return page
+
+
+def render_drift(drift: dict[str, Any], *, assistant: str, night: str, pictures: DriftPictures | None = None) -> str:
+    """The drift part of the page, as a page of its own."""
+    page: str = (
+        environment()
+        .get_template("drift_alone.html.j2")
+        .render(assistant=assistant, night=night, **_drift(drift, pictures))
+    )
+    return page
+
+
+def _drift(drift: dict[str, Any] | None, pictures: DriftPictures | None) -> dict[str, object]:
+    return {"drift": drift, "sees": least_drop(drift) if drift and drift["evidence"] else "", "pictures": pictures}
 
 
 def safe_links(links: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,10 @@ TIME = Scale("{:.0f} s", 10, from_zero=True)
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One figure over the nights, drawn and written. A night without a value parts the line."""
+    """One figure over the nights, drawn and written. A night without a value parts the line.
+
+    apart: the line does not run through the dots, it is another figure.
+    """
 
     name: str
     written: tuple[str, ...]
@@ -42,6 +45,7 @@ class Plot:
     low: str
     high: str
     told: str
+    apart: bool = False
 
 
 def plot_nights(nights: Sequence[dict[str, Any]]) -> list[Plot]:
@@ -64,8 +68,10 @@ def make_plot(
     values: Sequence[float | None],
     scale: Scale,
     intervals: Sequence[tuple[float, float] | None] = (),
+    *,
+    line: Sequence[float | None] | None = None,
 ) -> Plot:
-    """Place values, oldest on the left, and the interval around each where there is one."""
+    """Place values, oldest on the left, and the intervals; the line runs through the values, unless it is given."""
     known = [value for value in values if value is not None]
     low, high = axis([*known, *(end for each in intervals if each for end in each)], scale)
 
@@ -73,13 +79,17 @@ def make_plot(
         share = (value - low) / (high - low)
         return round(100 * (night + 0.5) / len(values), 2), round(EDGE + (100 - 2 * EDGE) * (1 - share), 2)
 
-    dots = {night: place(night, value) for night, value in enumerate(values) if value is not None}
+    def placed(found: Sequence[float | None]) -> dict[int, tuple[float, float]]:
+        return {night: place(night, value) for night, value in enumerate(found) if value is not None}
+
+    dots = placed(values)
+    course = dots if line is None else placed(line)
     ends = {night: (place(night, each[0]), place(night, each[1])) for night, each in enumerate(intervals) if each}
     written = tuple("–" if value is None else scale.written.format(value) for value in values)
     return Plot(
         name=name,
         written=written,
-        lines=tuple(_path(dots[night] for night in run) for run in _runs(dots)),
+        lines=tuple(_path(course[night] for night in run) for run in _runs(course)),
         dots=tuple(dots.values()),
         bands=tuple(
             _path([*(ends[night][0] for night in run), *(ends[night][1] for night in reversed(run))])
@@ -88,6 +98,7 @@ def make_plot(
         low=scale.written.format(low),
         high=scale.written.format(high),
         told=_told(name, written, known, scale),
+        apart=line is not None,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from evals.drift.verdict import written
 from flows.changes import counted
 from flows.report.figures import signed
 from flows.report.words import clean, mark_differences, shorten
@@ -26,5 +27,6 @@ def environment() -> Environment:
         brief=partial(shorten, longest=300),
         signed=signed,
         counted=counted,
+        written=written,
     )
     return found

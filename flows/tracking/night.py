@@ -11,6 +11,7 @@ from flows.exam import told
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
 from flows.tracking.assessments import read_back
+from flows.tracking.drift import log_drift
 from flows.tracking.prompts import mirror_pointer, register_prompt
 from flows.tracking.runs import tracking
 from flows.tracking.steps import case_table, check_metrics, evaluate_metrics, flat, ingest_metrics, served_models
@@ -90,6 +91,8 @@ def log_night(
         tags=_tags(connections, summary, ingested, checked, evaluated),
         tables={"cases.json": case_table(evaluated)} if evaluated else None,
     )
+    if evaluated:
+        log_drift(log, run_id, evaluated)
     log.end(run_id)
 
 

@@ -151,8 +151,8 @@ def _about(experiment: str) -> str:
     return (
         f"The nights of the assistant `{experiment}`: a run a night, with a child for each of its flows. "
         "Select nights and press Compare: every night has the same parameters and metrics. "
-        "A run holds the morning report (`report.html`), the cases (`cases.json`), the data docs of the contracts "
-        "(`data_docs/`), and as traces the answers that failed or flipped."
+        "A run holds the morning report (`report.html`), its part on drift (`drift.html`), the cases (`cases.json`), "
+        "the data docs of the contracts (`data_docs/`), and as traces the answers that failed or flipped."
     )
 
 

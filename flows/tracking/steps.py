@@ -9,6 +9,7 @@ from flows.connect import connect
 from flows.nights import TONIGHT
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
+from flows.tracking.drift import log_drift
 from flows.tracking.runs import tracking
 
 # MLflow's names know no '@': nDCG@10 -> retrieval/ndcg_at_10
@@ -96,6 +97,7 @@ def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> None:
             for suite in suites
         },
     )
+    log_drift(tracking(), run_id, result)
     tracking().end(run_id)
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from made_nights import summary_of, twelve_nights
+from made_standings import standing_after
 from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
 from evals.drift.results_file import read_results
 from evals.drift.verdict import judge
-from flows.report import render
+from flows.report import draw_drift, render
 from flows.report.watch_page import render_watch
 from flows.watch import content_of
 
@@ -174,6 +175,33 @@ def test_a_first_night_without_answers_fits_a_phone_too(browser: Browser, tmp_pa
     opened = _open(browser, path, "phone")
     assert opened.page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
     assert [name for _, name in opened.headings()][-2:] == ["Over the nights", "Cost, time, release"]
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("look", ["desktop-dark", "phone"])
+def test_the_drift_part_of_a_report_is_readable_and_accessible(browser: Browser, tmp_path: Path, look: str) -> None:
+    standing = standing_after(6, name="customers/<b>refund</b>@0c1d2e3f4a5b6c7d")
+    *before, last = twelve_nights()
+    last["evaluate"]["drift"] = standing.as_row()
+    path = tmp_path / "drift.html"
+    path.write_text(render(last, before, pictures=draw_drift(standing.results, standing)), encoding="utf-8")
+    opened = _open(browser, path, look)
+    part = opened.page.locator("#drift")
+    PICTURES.mkdir(exist_ok=True)
+    part.screenshot(path=PICTURES / f"drift-{look}.png")
+    since = standing.drift.since
+    assert opened.headings()[1:5] == [
+        (2, f"Drift since {since}"),
+        (3, "Evidence"),
+        (3, "Over the baseline and the nights since"),
+        (3, "Flips by case"),
+    ]
+    tree = opened.tree()
+    assert [role for role, name in tree if role in ("image", "table", "region") and not name] == []
+    assert part.locator("svg.strip").count() >= 6
+    assert part.locator("svg").first.bounding_box()["width"] > 200  # type: ignore[index]
+    assert opened.page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
+    assert (opened.requests, opened.console) == ([path.as_uri()], [])
     opened.page.context.close()
 
 

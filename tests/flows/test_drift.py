@@ -45,6 +45,7 @@ class Nights:
         row |= {"case_digest": "d", "release": release, "collection_version": 3, "scores": [], "latency_ms": 1.0}
         row |= {"cost_usd": 0.001, "recorded_at": datetime.now(UTC), "spans": []}
         answer = {"text": "word " * words, "usage": {"input_tokens": 9, "output_tokens": words}}
+        answer |= {"question": "How long?", "outcome": "answered", "citations": [], "model": "local/extractive"}
         history.record_results(
             [
                 {**row, "case_id": f"case-{number}", "answer": answer, "passed": number >= broken}

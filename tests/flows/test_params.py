@@ -56,7 +56,7 @@ min_free_mb: 0
     [
         (
             "time_zone: UTC",
-            "unknown key 'time_zone'. Known there: adaptive_nights, alarms, baseline_nights, budgets, corpus, embedding, ledger, ",
+            "unknown key 'time_zone'. Known there: adaptive_nights, alarms, baseline_nights, budgets, corpus, ",
         ),
         ("parsing: {timeout: 5}", "unknown key 'parsing.timeout'. Known there: max_size_mb, timeout_seconds, workers."),
         ("splitting: {size: 5}", "unknown key 'splitting.size'. Known there: max_tokens, min_tokens."),

@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from made_nights import evaluate_result
+from made_standings import standing_after
 
+from evals.drift.verdict import undecided
 from flows.params import Project
+from flows.report import draw_drift
 from flows.spans import SpanRecorder
 from flows.tracking.assessments import read_back
+from flows.tracking.drift import log_drift
 from flows.tracking.prompts import load_prompt, mirror_pointer, register_prompt
 from flows.tracking.runs import Tracking
 from flows.tracking.steps import flat
@@ -104,6 +109,56 @@ def test_the_address_is_shown_without_its_password(tmp_path, uri, shown):
     mine = project(tmp_path, uri)
     assert mine.shown_tracking_uri == shown
     assert "hush" not in repr(mine)
+
+
+# --- drift
+
+
+def logged(tracking, standing):
+    """The run of an evaluation that stands so, logged twice, and the text of its page."""
+    pictures = draw_drift(standing.results, standing) if standing.results else None
+    result = evaluate_result(drift=standing.as_row(), drift_pictures=pictures)
+    run = tracking.begin("drift", "support 2026-11-14", {})
+    for _ in range(2):
+        log_drift(tracking, run, result)
+    page = Path(tracking.client.download_artifacts(run, "drift.html")).read_text(encoding="utf-8")
+    return tracking.client.get_run(run).data, page
+
+
+def test_a_run_has_the_figures_of_a_drift_and_a_page_that_opens(tracking):
+    standing = standing_after(6)
+    run, page = logged(tracking, standing)
+    size = standing.drift.size
+    assert run.metrics == {
+        "drift/evidence/fail": standing.evidence["fail"],
+        "drift/evidence/pass": standing.evidence["pass"],
+        "drift/drop_points": 100 * size.drop,
+        "drift/drop_points_low": 100 * size.low,
+        "drift/drop_points_high": 100 * size.high,
+        "drift/minimal_detectable_drop_points": standing.detectable.drop_points,
+    }
+    tags = {name.removeprefix("plumbline."): value for name, value in run.tags.items() if name.startswith("plumbline.")}
+    assert tags == {"baseline": "first", "drift_since": standing.drift.since, "leading_stream": "fail"}
+    assert f"Drift since <bdi>{standing.drift.since}</bdi></h2>" in page
+    assert page.count('class="strip"') >= 6
+
+
+def test_a_run_of_a_collecting_night_has_no_figures_and_says_so(tracking):
+    run, page = logged(tracking, undecided("baseline 3 of 10"))
+    assert run.metrics == {}
+    assert {run.tags[f"plumbline.{name}"] for name in ("baseline", "drift_since", "leading_stream")} == {"none"}
+    assert "baseline 3 of 10" in page
+
+
+def test_a_stream_of_any_name_is_a_metric(tracking):
+    row = standing_after(0).as_row() | {"evidence": {"canary fail": 2.0, "tone (0–1)": 3.0}}
+    run = tracking.begin("names", "a night", {})
+    log_drift(tracking, run, evaluate_result(drift=row))
+    found = tracking.client.get_run(run).data.metrics
+    assert {name for name in found if "evidence" in name} == {
+        "drift/evidence/canary_fail",
+        "drift/evidence/tone__0_1_",
+    }
 
 
 # --- prompts
