@@ -43,7 +43,7 @@ def _compare(reference: str, answer: str) -> Judgement:
 
 
 def instance(schema: Mapping[str, Any], user: str) -> Any:
-    """An instance of the schema; in a judge's prompt the first boolean property is the judgement."""
+    """An instance of the schema; in a judge's prompt its first boolean is the judgement, and its marks go with it."""
     made = _make(schema, schema)
     judgement = judge(user)
     if judgement is None or not isinstance(made, dict):
@@ -52,11 +52,19 @@ def instance(schema: Mapping[str, Any], user: str) -> Any:
         if isinstance(value, bool):
             made[name] = judgement.good
             break
+    for name, marks in _marks(schema).items():
+        made[name] = max(marks) if judgement.good else min(marks)
     for name, value in made.items():
         if isinstance(value, str) and "enum" not in schema.get("properties", {}).get(name, {}):
             made[name] = judgement.reason
             break
     return made
+
+
+def _marks(schema: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The properties that are one of several whole numbers."""
+    listed = {name: each.get("enum", ()) for name, each in schema.get("properties", {}).items()}
+    return {name: list(marks) for name, marks in listed.items() if marks and all(type(each) is int for each in marks)}
 
 
 def broken_instance(schema: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from knowledge.baseline import Baseline
 from knowledge.digest import digest
 from knowledge.history import Measured, Night
 
-REAL = ("answer_length", "output_tokens", "cost_usd")
+REAL = ("answer_length", "output_tokens", "cost_usd", "judge_score")
 
 
 def standing_of(connections: Connections, assistant: str, *, tonight: str) -> Standing:
@@ -40,7 +40,9 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
 
 def results_since(connections: Connections, baseline: Baseline, *, tonight: str) -> Results:
     """The results of the baseline's runs and of the nights of its release since, tonight's last."""
-    names = [each.name for each in nights_since(connections, baseline) if each.name != tonight]
+    names = [each.name for each in nights_since(connections, baseline)]
+    if tonight in names:  # it is asked again, and what came after it was not known then
+        names = names[: names.index(tonight)]
     nights = (*names, tonight)
     measured = connections.history.measured(baseline.assistant, (*baseline.runs, *nights), release=baseline.release)
     slices: dict[str, set[str]] = {}
@@ -60,7 +62,7 @@ def results_since(connections: Connections, baseline: Baseline, *, tonight: str)
 def metrics_of(
     measured: Sequence[Measured], baseline_id: str, runs: Sequence[str], nights: Sequence[str]
 ) -> tuple[Metric, ...]:
-    """What is followed of these results: passed or not, and the numbers."""
+    """What is followed of these results: passed or not, and the numbers that the baseline's runs have."""
     by_night: dict[str, list[Measured]] = {}
     for each in measured:
         by_night.setdefault(each.night, []).append(each)
@@ -69,7 +71,11 @@ def metrics_of(
         before, since = (tuple(_values(by_night.get(night, ()), name) for night in named) for named in (runs, nights))
         return History(baseline_id, before, since, tuple(nights))
 
-    return (Metric("pass", "binary", history("pass")), *(Metric(name, "real", history(name)) for name in REAL))
+    real = (Metric(name, "real", history(name)) for name in REAL)
+    return (
+        Metric("pass", "binary", history("pass")),
+        *(metric for metric in real if any(run for run in metric.history.baseline)),
+    )
 
 
 def nights_since(connections: Connections, baseline: Baseline) -> list[Night]:

@@ -145,8 +145,13 @@ def result_row(exam: Exam, examined: Examined) -> dict[str, Any]:
         "answer": found.as_row(),
         "scores": [score.as_row() for score in scores],
         "passed": passed(scores),
+        "judge_score": _judge_score(examined.judgement),
         "latency_ms": found.latency_ms,
         "cost_usd": found.cost_usd + examined.judge_cost_usd,
         "recorded_at": datetime.now(UTC),
         "spans": examined.spans,
     }
+
+
+def _judge_score(judgement: Score | None) -> float | None:
+    return judgement.value if judgement and judgement.passed is not None else None

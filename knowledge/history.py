@@ -58,6 +58,7 @@ class Measured:
     answer_length: int
     output_tokens: int
     cost_usd: float
+    judge_score: float | None = None
 
 
 def case_key(suite: str, case: str, case_digest: str) -> str:
@@ -134,6 +135,7 @@ class History(Database):
                 func.length(row.answer["text"].as_string()).label("length"),
                 row.answer["usage"]["output_tokens"].as_integer().label("tokens"),
                 row.cost_usd,
+                row.judge_score,
             )
             .where(row.assistant == assistant, row.release == release, row.repeat == repeat, row.night.in_(nights))
             .order_by(row.night, row.suite, row.case_id)
@@ -147,6 +149,7 @@ class History(Database):
                 each.length,
                 each.tokens,
                 each.cost_usd,
+                each.judge_score,
             )
             for each in self.rows(query)
         ]

@@ -74,6 +74,7 @@ result = Table(
     Column("answer", JSON, nullable=False),  # text, citations, contexts, outcome, model, usage
     Column("scores", JSON, nullable=False),  # one entry a grader: value, passed, reason
     Column("passed", Boolean),  # null: could not be graded
+    Column("judge_score", Float),  # 0 to 1; null: nobody judged
     Column("latency_ms", Float, nullable=False),
     Column("cost_usd", Float, nullable=False),
     Column("recorded_at", Moment, nullable=False),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -41,11 +41,12 @@ class JudgePrompt(Content):
 
 
 class Judgement(BaseModel):
-    """Whether the answer is correct, and why in one sentence."""
+    """How good the answer is, whether it is correct, and why in one sentence."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    reason: str  # before the word, so that the word follows from it
+    reason: str  # before the marks, so that they follow from it
+    score: Literal[1, 2, 3, 4, 5]  # finer than right or wrong, so that a model that grows worse is seen sooner
     correct: bool
 
 
@@ -88,8 +89,10 @@ def judged(judge: JudgePrompt, reply: Mapping[str, Any] | None) -> Score:
     try:
         judgement = Judgement.model_validate(reply)
     except ValidationError:
-        return _not_graded(f"judge '{judge.judge}' did not reply with a reason and true or false: {reply!s:.120}")
-    return Score("judge", float(judgement.correct), judgement.correct, judgement.reason)
+        return _not_graded(
+            f"judge '{judge.judge}' did not reply with a reason, a score of 1 to 5, and true or false: {reply!s:.120}"
+        )
+    return Score("judge", (judgement.score - 1) / 4, judgement.correct, judgement.reason)
 
 
 def _not_graded(why: str) -> Score:

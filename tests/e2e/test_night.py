@@ -93,7 +93,7 @@ def test_mlflow_holds_one_parent_and_a_child_for_each_flow(first_night: First) -
     names = {each.path for each in client.list_artifacts(children["evaluate"].info.run_id)}
     assert "cases.json" in names
     opened = {each.path for each in client.list_artifacts(parent.info.run_id)}
-    assert opened == {"report.html", "cases.json", "data_docs", "summary.json"}
+    assert opened == {"report.html", "drift.html", "cases.json", "data_docs", "summary.json"}
 
 
 def test_the_next_night_does_only_what_is_new(after_first_night: Checkout) -> None:

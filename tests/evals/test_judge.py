@@ -81,8 +81,9 @@ def test_every_line_of_an_answer_is_quoted_whatever_ends_it(text):
 @pytest.mark.parametrize(
     ("reply", "value", "passed", "reason"),
     [
-        ({"reason": "Same days.", "correct": True}, 1.0, True, "Same days."),
-        ({"correct": False, "reason": "Six, not five."}, 0.0, False, "Six, not five."),
+        ({"reason": "Same days.", "score": 5, "correct": True}, 1.0, True, "Same days."),
+        ({"reason": "No unit.", "score": 4, "correct": True}, 0.75, True, "No unit."),
+        ({"correct": False, "score": 1, "reason": "Six, not five."}, 0.0, False, "Six, not five."),
         (None, 0.0, None, "could not grade: judge 'correctness' gave no reply"),
     ],
 )
@@ -94,18 +95,23 @@ def test_a_reply_becomes_a_score(reply, value, passed, reason):
     "reply",
     [
         {},
-        {"correct": True},
-        {"reason": "Same days."},
-        {"reason": "Same days.", "correct": "true"},
-        {"reason": "Same days.", "correct": 1},
-        {"reason": None, "correct": True},
-        {"reason": "Same days.", "correct": True, "score": 5},
+        {"correct": True, "score": 5},
+        {"reason": "Same days.", "score": 5},
+        {"reason": "Same days.", "correct": True},
+        {"reason": "Same days.", "score": 5, "correct": "true"},
+        {"reason": "Same days.", "score": 5, "correct": 1},
+        {"reason": "Same days.", "score": 6, "correct": True},
+        {"reason": "Same days.", "score": "5", "correct": True},
+        {"reason": None, "score": 5, "correct": True},
+        {"reason": "Same days.", "score": 5, "correct": True, "sure": True},
     ],
 )
 def test_a_broken_reply_grades_nothing(reply):
     score = judged(JUDGE, reply)
     assert (score.grader, score.value, score.passed) == ("judge", 0.0, None)
-    assert score.reason.startswith("could not grade: judge 'correctness' did not reply with a reason and true or false")
+    assert score.reason.startswith(
+        "could not grade: judge 'correctness' did not reply with a reason, a score of 1 to 5"
+    )
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(reply, reply_schema())
 
@@ -113,8 +119,8 @@ def test_a_broken_reply_grades_nothing(reply):
 def test_the_schema_of_the_reply_is_strict():
     schema = reply_schema()
     assert schema["additionalProperties"] is False
-    assert set(schema["required"]) == set(schema["properties"]) == {"reason", "correct"}
-    jsonschema.validate({"reason": "Same days.", "correct": True}, schema)
+    assert set(schema["required"]) == set(schema["properties"]) == {"reason", "score", "correct"}
+    jsonschema.validate({"reason": "Same days.", "score": 3, "correct": True}, schema)
 
 
 @pytest.mark.parametrize(
