@@ -25,6 +25,7 @@ LEAST_RATE = 0.002  # and at most 1 - that: what the bag's rate is clipped to
 STEPS = 8  # steps of the score to one unit of log likelihood ratio
 MOST_SCORE = 8.0  # a single case says no more than this
 MOST_P = 1 - 2**-53  # a law of hundreds of cases sums to a hair more than 1, and Phi^-1 of that is no number
+LEAST_P = 1e-300  # where hundreds of cases break at once the law's end is too small for a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def block_p_value(failures: Counts, runs: Counts, bag_failures: Counts, bag_runs
         case = _case(*row)
         for _ in range(number):
             law = _sum_with(law, case)
-    return min(float(law[total + 1 :].sum() + u * law[total]), MOST_P)
+    return min(max(float(law[total + 1 :].sum() + u * law[total]), LEAST_P), MOST_P)
 
 
 def _sum_with(law: Floats, case: _Case) -> Floats:
