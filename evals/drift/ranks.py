@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, ndtri
-from scipy.stats import rankdata
 
 from evals.drift.conformal import LEAST_P, MOST_P, Counts, Floats
 
@@ -45,26 +44,27 @@ def block_rank_p_value(bags: Sequence[Floats], runs: Sequence[int], *, u: float)
     bags: per case, all its values, those of the block last. runs: how many of them are the block's; 0: missing there.
     A case that never varies changes nothing; nor does the order of the cases.
     """
-    total, laws = 0, [np.ones(1)]
+    total = 0
+    laws: list[Floats] = [np.ones(1)]
     for values, k in _alike(bags, runs):
         grid = next((each for most, each in GRIDS if k <= most), COARSE)
-        levels, scores = _levels(values, grid), _scores(k, grid)
-        total += int((scores[levels[:, -k:].sum(axis=1)] - scores[0]).sum())
-        counts = (levels[:, :, None] == np.arange(grid.levels)).sum(axis=1)
-        bag, cases = np.unique(counts, axis=0, return_counts=True)
-        for of_sums, times in zip(_laws_of_sums(bag, k), cases.tolist(), strict=True):
-            laws += [np.bincount(scores - scores[0], weights=of_sums)] * times
+        scores = _scores(k, grid)
+        of_block, counts = _levels(values, k, grid)
+        total += int((scores[of_block.sum(axis=1)] - scores[0]).sum())
+        varying, times = np.unique(counts, axis=0, return_counts=True)
+        for of_sums, number in zip(_laws_of_sums(varying, k), times.tolist(), strict=True):
+            laws += [np.bincount(scores - scores[0], weights=of_sums).astype(np.float64)] * number
     law = _sum(laws)
     above, below = float(law[total + 1 :].sum()), float(law[:total].sum())
     p = 2 * min(above + u * float(law[total]), below + (1 - u) * float(law[total]))
     return min(max(p, LEAST_P), MOST_P)
 
 
-def _sum(laws: list[Floats]) -> Floats:
+def _sum(laws: Sequence[Floats]) -> Floats:
     """The law of the sum of independent scores. In pairs, pairs of pairs and so on: long products are fast ones."""
     while len(laws) > 1:
         pairs = [np.convolve(one, other) for one, other in zip(laws[::2], laws[1::2], strict=False)]
-        laws = pairs + laws[2 * len(pairs) :]
+        laws = [*pairs, *laws[2 * len(pairs) :]]
     return laws[0]
 
 
@@ -72,18 +72,32 @@ def _alike(bags: Sequence[Floats], runs: Sequence[int]) -> Iterator[tuple[Floats
     """The cases that vary and are in the block, together where bag and block have the same size: (cases, N) and K."""
     groups: dict[tuple[int, int], list[Floats]] = {}
     for bag, k in zip(bags, runs, strict=True):
-        if k and np.ptp(bag) > 0:
-            groups.setdefault((len(bag), k), []).append(bag)
-    for (_, k), alike in sorted(groups.items(), key=lambda each: each[0]):
-        yield np.stack(alike), k
+        groups.setdefault((len(bag), k), []).append(bag)
+    for (length, k), alike in sorted(groups.items(), key=lambda each: each[0]):
+        if k < length and k:
+            values = np.stack(alike)
+            yield values[values.min(axis=1) < values.max(axis=1)], k
 
 
-def _levels(values: Floats, grid: _Grid) -> Counts:
-    """The level of every value among its case's, from 0 on. values: (cases, N)."""
-    highest = grid.levels // 2
-    scores = ndtri(rankdata(values, axis=1) / (values.shape[1] + 1))
-    levels: Counts = np.clip(np.rint(scores / grid.width), -highest, highest).astype(np.int64) + highest
-    return levels
+def _levels(values: Floats, k: int, grid: _Grid) -> tuple[Counts, Counts]:
+    """The levels of a block's values, shape (cases, K), and how many values of a bag have each, (cases, levels).
+
+    values: (cases, N), the block's last. Levels count from 0.
+    """
+    (cases, length), highest = values.shape, grid.levels // 2
+    normal = ndtri((np.arange(2 * length - 1) / 2 + 1) / (length + 1))  # by the first plus the last place of equals
+    by_places = np.clip(np.rint(normal / grid.width), -highest, highest).astype(np.int64) + highest
+    ordered, places = np.sort(values, axis=1), np.arange(length)
+    differs = np.diff(ordered, axis=1) > 0
+    first = np.zeros((cases, length), dtype=np.int64)
+    first[:, 1:] = np.maximum.accumulate(np.where(differs, places[1:], 0), axis=1)
+    last = np.full_like(first, length - 1)
+    last[:, :-1] = np.minimum.accumulate(np.where(differs, places[:-1], length - 1)[:, ::-1], axis=1)[:, ::-1]
+    levels = by_places[first + last]
+    below = (values[:, None, :] < values[:, -k:, None]).sum(axis=2)
+    of_case = levels + grid.levels * np.arange(cases)[:, None]
+    counts = np.bincount(of_case.ravel(), minlength=cases * grid.levels).reshape(cases, grid.levels)
+    return np.take_along_axis(levels, below, axis=1), counts
 
 
 def _scores(k: int, grid: _Grid) -> Counts:
