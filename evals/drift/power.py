@@ -43,7 +43,7 @@ class Detectable:
 
 @dataclass(frozen=True, slots=True)
 class _Suite:
-    """A baseline: failures, runs and shrunk failure rates, shape (cases,); which pass; what stream fail has to reach."""
+    """A baseline: failures, runs and shrunk failure rates, shape (cases,); which pass; what `fail` has to reach."""
 
     failures: Counts
     runs: Counts
