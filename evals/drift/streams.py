@@ -136,9 +136,9 @@ class _CountBlocks:
         return bool((self._runs[end] > self._runs[first]).any())
 
     def varies(self, first: int, end: int) -> bool:
-        """Has a case that was measured there ever had two different results?"""
-        counted, runs = self._counted[end], self._runs[end]
-        return bool(((counted > 0) & (counted < runs) & (runs > self._runs[first])).any())
+        """Has a case that was measured there, and before, ever had two different results?"""
+        counted, runs, before = self._counted[end], self._runs[end], self._runs[first]
+        return bool(((counted > 0) & (counted < runs) & (runs > before) & (before > 0)).any())
 
     def p_value(self, first: int, end: int, *, u: float) -> float:
         """The p-value of these nights."""
@@ -169,7 +169,7 @@ class _RankBlocks:
     def varies(self, first: int, end: int) -> bool:
         """As of _CountBlocks."""
         ends = zip(self._values, self._ends[first].tolist(), self._ends[end].tolist(), strict=True)
-        return any(after > before and np.ptp(values[:after]) > 0 for values, before, after in ends)
+        return any(after > before > 0 and np.ptp(values[:after]) > 0 for values, before, after in ends)
 
     def p_value(self, first: int, end: int, *, u: float) -> float:
         """As of _CountBlocks."""
