@@ -4,6 +4,8 @@ The world: 80 % of the cases flip with probability 1 % a run, 20 % with Beta(mea
 of the cases pass but for their flips, the others fail. To break is to take cases at random that pass more often than
 not and to exchange their rates of passing and failing; to gain is the same the other way round. A change falls after 0
 to 15 nights. A night's shock is a shift of the log-odds of all cases, drawn anew for each baseline run and each night.
+LLMDrift's cases are drawn so that as large a share of them is lost and gained as of the pair's queries, where it does
+not say "at random".
 """
 
 import csv
