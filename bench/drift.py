@@ -65,10 +65,12 @@ def change_cells(short: bool) -> list[Cell]:
 
 def pair_cells(folder: Path | None, short: bool) -> list[Cell]:
     pairs = drift_worlds.read_pairs(folder) if folder else []
+    # the pair with the fewest changed queries is near the goal: 200 replications leave two points of error
     fewest = sorted(pairs, key=lambda pair: float((pair.older != pair.newer).mean()))[:1]
+    whole = {pair.name: 1000 if pair in fewest else 200 for pair in pairs}
     return [
         *(
-            Cell("G8", f"n={cases} {pair.name}", World(cases, 5), few if short else 200, pair=pair)
+            Cell("G8", f"n={cases} {pair.name}", World(cases, 5), few if short else whole[pair.name], pair=pair)
             for cases, few in ((50, 30), (100, 10))
             for pair in pairs
             if len(pair.older) >= cases
