@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from bench.drift_ceiling import ceiling_alarms
 from bench.drift_worlds import (
     PHASES,
     Change,
+    Drawing,
     Nights,
     Pair,
     World,
@@ -26,6 +28,7 @@ from bench.drift_worlds import (
     real_nights,
 )
 from evals.drift.decision import Stream, decide, weights
+from evals.drift.detector import SCALES
 from evals.drift.streams import History, Kind, p_values
 
 SEED = 20261121
@@ -33,6 +36,9 @@ Rule = Callable[[Nights], list[int]]
 
 OURS = "plumbline"
 AFTER = 40  # nights that are simulated after a change
+CEILING_NIGHTS = 7
+PASS = weights([])["pass"]  # of the streams of a file that has no numbers
+CEILINGS = {"all the weight": 1.0, "that of the stream pass": PASS, "that of one of its scales": PASS / len(SCALES)}
 MORE_NIGHTS = (8, 24, AFTER)  # after a change: few nights first, more where nothing was found
 
 
@@ -50,6 +56,7 @@ class Cell:
     nights: int = 0
     change: Change = field(default_factory=Change)
     pair: Pair | None = None
+    drawing: Drawing = "in its shares"
     length_noise: float | None = None
 
 
@@ -74,9 +81,14 @@ def play(cell: Cell, number: int, replication: int) -> Played:
         if cell.pair is None:
             nights = changed_nights(cell.world, cell.change, AFTER, rng)
         else:
-            nights = pair_nights(cell.pair, cell.world, AFTER, rng)
+            nights = pair_nights(cell.pair, cell.world, AFTER, rng, drawing=cell.drawing)
         ours = our_alarms_after_change(nights, name)
-    return outcome(nights, {OURS: ours, **{peer: rule(nights) for peer, rule in peers().items()}})
+    rules = {OURS: ours, **{peer: rule(nights) for peer, rule in peers().items()}}
+    if cell.pair is not None and cell.drawing == "at random":
+        first = nights.first(nights.before + CEILING_NIGHTS)
+        for rule, weight in CEILINGS.items():
+            rules[rule] = ceiling_alarms(first, cell.pair, cell.world.concentration, weight)
+    return outcome(nights, rules)
 
 
 def play_real(cell: Cell, replication: int, name: str, noise: float, rng: np.random.Generator) -> Played:

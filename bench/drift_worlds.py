@@ -4,6 +4,8 @@ The world: 80 % of the cases flip with probability 1 % a run, 20 % with Beta(mea
 of the cases pass but for their flips, the others fail. To break is to take cases at random that pass more often than
 not and to exchange their rates of passing and failing; to gain is the same the other way round. A change falls after 0
 to 15 nights. A night's shock is a shift of the log-odds of all cases, drawn anew for each baseline run and each night.
+LLMDrift's cases are drawn so that as large a share of them is lost and gained as of the pair's queries, where it does
+not say "at random".
 """
 
 import csv
@@ -12,6 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,7 @@ Bools = NDArray[np.bool_]
 
 STABLE_SHARE, STABLE_FLIPS, FLAKY_FLIPS = 0.8, 0.01, 0.21
 PASSING_SHARE = 0.8
+YEAR = 365
 PHASES = 16  # a change falls after 0 to 15 nights
 LEAST_FLIPS = 1e-6
 
@@ -30,6 +34,9 @@ LLMDRIFT_MODELS = {
     "gpt-3.5": ("openaichat/gpt-3.5-turbo-0301", "openaichat/gpt-3.5-turbo-0613"),
     "gpt-4": ("openaichat/gpt-4-0314", "openaichat/gpt-4-0613"),
 }
+
+
+Drawing = Literal["in its shares", "at random"]  # of the cases of a pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,26 @@ def changed_nights(
     return _then(rates, changed(rates, change, rng), after, world, rng, before=before)
 
 
-def pair_nights(pair: Pair, world: World, after: int, rng: np.random.Generator) -> Nights:
+def pair_nights(pair: Pair, world: World, after: int, rng: np.random.Generator, *, drawing: Drawing) -> Nights:
     """The older snapshot's results, then the newer's; a case flips as often before as after."""
-    chosen = rng.choice(len(pair.older), size=world.cases, replace=False)
+    chosen = (_in_its_shares if drawing == "in its shares" else _at_random)(pair, world.cases, rng)
     flips = failure_rates(np.ones(world.cases, dtype=bool), world.concentration, rng)
     older, newer = (np.where(passed[chosen], flips, 1 - flips) for passed in (pair.older, pair.newer))
     return _then(older, newer, after, world, rng)
+
+
+def _at_random(pair: Pair, cases: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return rng.choice(len(pair.older), size=cases, replace=False)
+
+
+def _in_its_shares(pair: Pair, cases: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many that are lost, gained, always right and always wrong as the pair has, rounded by largest remainders."""
+    kinds = 2 * pair.older + pair.newer
+    wanted = np.bincount(kinds, minlength=4) * cases / len(kinds)
+    counts = np.floor(wanted).astype(np.int64)
+    counts[np.argsort(counts - wanted, kind="stable")[: cases - counts.sum()]] += 1
+    drawn = [rng.choice(np.flatnonzero(kinds == kind), size=count, replace=False) for kind, count in enumerate(counts)]
+    return np.concatenate(drawn)
 
 
 def failure_rates(passing: Bools, concentration: float, rng: np.random.Generator) -> Floats:

@@ -3,23 +3,37 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from flows.state import make_folder
 
 
+class _Known(dict[str, float]):
+    """P-values by key, which remembers those that were asked for."""
+
+    def __init__(self, found: Mapping[str, float]):
+        super().__init__(found)
+        self.used: dict[str, float] = {}
+
+    def __getitem__(self, key: str) -> float:
+        self.used[key] = super().__getitem__(key)
+        return self.used[key]
+
+
 @contextmanager
-def known_p_values(path: Path) -> Iterator[dict[str, float]]:
-    """P-values by the digest of all that each comes from; those that are put in are kept. Raises StateError."""
-    known = _read(path)
-    before = len(known)
+def known_p_values(path: Path) -> Iterator[MutableMapping[str, float]]:
+    """P-values by the digest of all that each comes from; those that are asked for are kept. Raises StateError."""
+    before = _read(path)
+    known = _Known(before)
+    kept: dict[str, float] = known  # all that was found before Ctrl-C
     try:
         yield known
-    finally:  # also what was found before Ctrl-C
-        if len(known) > before:
-            _write(path, known)
+        kept = known.used
+    finally:
+        if kept.keys() != before.keys():
+            _write(path, kept)
 
 
 def _read(path: Path) -> dict[str, float]:

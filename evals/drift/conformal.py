@@ -25,16 +25,16 @@ LEAST_RATE = 0.002  # and at most 1 - that: what the bag's rate is clipped to
 STEPS = 8  # steps of the score to one unit of log likelihood ratio
 MOST_SCORE = 8.0  # a single case says no more than this
 MOST_P = 1 - 2**-53  # a law of hundreds of cases sums to a hair more than 1, and Phi^-1 of that is no number
+LEAST_P = 1e-300  # where hundreds of cases break at once the law's end is too small for a float
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What one case can add to T: scores by number of failures from `least` on, and the law of the score."""
+    """What one case can add to T: scores by number of failures from `least` on, and the law; the lowest score is 0."""
 
     least: int
-    scores: Counts
-    values: Counts
-    probabilities: Floats
+    scores: tuple[int, ...]
+    law: tuple[tuple[int, float], ...]
 
 
 def block_p_value(failures: Counts, runs: Counts, bag_failures: Counts, bag_runs: Counts, *, u: float) -> float:
@@ -49,21 +49,20 @@ def block_p_value(failures: Counts, runs: Counts, bag_failures: Counts, bag_runs
     total = 0
     for row, count in zip(rows, failures[varying].tolist(), strict=True):
         case = _case(*row)
-        total += int(case.scores[count - case.least] - case.values[0])
+        total += case.scores[count - case.least]
     law = np.ones(1)
     for row, number in sorted(Counter(rows).items()):
         case = _case(*row)
         for _ in range(number):
             law = _sum_with(law, case)
-    return min(float(law[total + 1 :].sum() + u * law[total]), MOST_P)
+    return min(max(float(law[total + 1 :].sum() + u * law[total]), LEAST_P), MOST_P)
 
 
 def _sum_with(law: Floats, case: _Case) -> Floats:
     """The law of the sum of two independent scores; both are counted from their least value."""
-    offsets = (case.values - case.values[0]).tolist()
-    summed = np.zeros(len(law) + offsets[-1])
-    for offset, probability in zip(offsets, case.probabilities.tolist(), strict=True):
-        summed[offset : offset + len(law)] += probability * law
+    summed = np.zeros(len(law) + case.law[-1][0])
+    for score, probability in case.law:
+        summed[score : score + len(law)] += probability * law
     return summed
 
 
@@ -72,9 +71,12 @@ def _case(bag_runs: int, bag_failures: int, runs: int) -> _Case:
     least, most = max(0, runs - (bag_runs - bag_failures)), min(runs, bag_failures)
     counts = np.arange(least, most + 1)
     scores = _scores(counts, runs, bag_failures / bag_runs)
-    values, place = np.unique(scores, return_inverse=True)
-    law = np.bincount(place, weights=_hypergeometric(counts, bag_runs, bag_failures, runs))
-    return _Case(least, scores, values, law / law.sum())
+    scores -= scores.min()
+    law = np.bincount(scores, weights=_hypergeometric(counts, bag_runs, bag_failures, runs))
+    there = np.flatnonzero(law)
+    return _Case(
+        least, tuple(scores.tolist()), tuple(zip(there.tolist(), (law[there] / law.sum()).tolist(), strict=True))
+    )
 
 
 def _scores(counts: Counts, runs: int, rate: float) -> Counts:

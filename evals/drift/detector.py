@@ -5,7 +5,8 @@ hypothesis its expectation, given the past, is 1. A detector adds b for each blo
 block's e-value, R <- (R + b) exp(mu z / s - mu^2 / 2), so that E[R after T nights] <= T: it exceeds A within T nights
 with probability at most T / A (Shin, Ramdas, Rinaldo, *E-detectors*, 2022, section 2; Vovk, Nouretdinov, Gammerman,
 2024). s >= 1 widens the law where nights scatter more than cases alone explain; it is fixed when a block begins, so
-the block cannot choose it.
+the block cannot choose it. It sees a night three nights later: else the first night of a drift would widen the law
+against the second and third, which were to confirm it.
 
 Drifted nights enter the bag and hide what follows, so a single scale would miss a small drift it did not catch at
 once: blocks of 1, 2, 4, 8 and 16 nights are followed beside each other. A drift that begins in the middle of a block
@@ -39,6 +40,7 @@ SCALES = (Scale(1), *(Scale(length, offset) for length in (2, 4, 8, 16) for offs
 NIGHTLY = SCALES[0]
 BETS = (0.5, 1.0, 2.0, 4.0, 8.0)
 GUARD_NIGHTS = 10  # nights of spread 1 that the guard begins with
+GUARD_LAG = 3  # the last nights, which it does not see yet
 MOST_Z = 37.0  # where 1 - p can no longer be told from 1
 
 
@@ -118,6 +120,7 @@ def _fresh(night: int) -> _State:
 
 
 def _guard(z_past: Sequence[float]) -> float:
-    """max(1, sqrt((10 + sum of z^2) / (10 + nights)))."""
-    spread = (GUARD_NIGHTS + sum(z * z for z in z_past)) / (GUARD_NIGHTS + len(z_past))
+    """max(1, sqrt((10 + sum of z^2) / (10 + nights))), without the last three nights."""
+    seen = z_past[:-GUARD_LAG]
+    spread = (GUARD_NIGHTS + sum(z * z for z in seen)) / (GUARD_NIGHTS + len(seen))
     return max(1.0, float(np.sqrt(spread)))

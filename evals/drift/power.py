@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.drift.conformal import Counts, Floats, block_p_value
-from evals.drift.decision import Stream, decide, weights
+from evals.drift.decision import ALARM, Stream, decide, weights
 from evals.drift.detector import SCALES
 from evals.drift.streams import BlockPValues, Values, by_case, seed_of
 
@@ -43,13 +43,14 @@ class Detectable:
 
 @dataclass(frozen=True, slots=True)
 class _Suite:
-    """A baseline: failures, runs and shrunk failure rates, shape (cases,); which pass; the weight of stream fail."""
+    """A baseline: failures, runs and shrunk failure rates, shape (cases,); which pass; what `fail` has to reach."""
 
     failures: Counts
     runs: Counts
     rates: Floats
     passing: Counts
     weight: float
+    alarm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,15 @@ class _Replication:
     p_values: BlockPValues
 
 
-def minimal_detectable(baseline_id: str, baseline: Sequence[Values], *, real: Sequence[str] = ()) -> Detectable | None:
+def minimal_detectable(
+    baseline_id: str, baseline: Sequence[Values], *, real: Sequence[str] = (), alarm: float = ALARM
+) -> Detectable | None:
     """The fewest broken cases found within 7 nights in at least 80 % of 20 replications; None: not even all of them.
 
     real: the names of the real-valued streams that are followed as well and take their share of the weight.
+    alarm: the evidence that sounds it.
     """
-    suite = _suite(baseline, real)
+    suite = _suite(baseline, real, alarm)
     seed = seed_of(baseline_id, "power")
     replications = [_replication(suite, [seed, number]) for number in range(REPLICATIONS)]
     found = _least_found(suite, replications)
@@ -77,13 +81,13 @@ def minimal_detectable(baseline_id: str, baseline: Sequence[Values], *, real: Se
     return Detectable(found, round(100 * float(drop), 2))
 
 
-def _suite(baseline: Sequence[Values], real: Sequence[str]) -> _Suite:
+def _suite(baseline: Sequence[Values], real: Sequence[str], alarm: float) -> _Suite:
     kept = [values for _, values in sorted(by_case(baseline).items()) if values]
     runs = np.array([len(values) for values in kept], dtype=np.int64)
     failures = runs - np.array([sum(value == 1.0 for value in values) for values in kept], dtype=np.int64)
     rates = shrunk_rates(failures, runs)
     passing = np.flatnonzero(rates < PASSING)
-    return _Suite(failures, runs, rates, passing, weights(real)["fail"])
+    return _Suite(failures, runs, rates, passing, weights(real)["fail"], alarm)
 
 
 def shrunk_rates(failures: Counts, runs: Counts) -> Floats:
@@ -139,8 +143,8 @@ def _alarms(suite: _Suite, replication: _Replication, broken: int) -> bool:
     failures = _summed(np.concatenate([draws[:past] < suite.rates, draws[past:] < rates]))
     since = _p_values(suite, failures, range(past + 1, past + NIGHTS + 1), np.random.default_rng(broken))
     stream = Stream("fail", suite.weight, [*replication.p_values, *since])
-    alarm = decide([stream])[-1].alarm_night
-    return alarm is not None and alarm >= past
+    sounded = decide([stream], alarm=suite.alarm)[-1].alarm_night
+    return sounded is not None and sounded >= past
 
 
 def _summed(failed: NDArray[np.bool_]) -> Counts:

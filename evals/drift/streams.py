@@ -1,7 +1,7 @@
 """Streams: what is followed from night to night, and its p-values as a fold over the stored results.
 
 Nothing is kept between nights: the p-values up to tonight are recomputed from the baseline's results and every
-night's since, and are the same bit for bit. What is random in them (ties, permutations) comes from a seed that is a
+night's since, and are the same bit for bit. What is random in them (how ties are broken) comes from a seed that is a
 digest of names. Who folds a long history every night may keep p-values under a digest of all they come from.
 """
 
@@ -84,8 +84,7 @@ def p_values(
                 continue
             key = f"{inputs[night]} {scale.length} {scale.offset}"
             if key not in known:
-                generator = _generator(seed_of(history.baseline_id, name), stream, scale)
-                known[key] = blocks.p_value(first, end, generator)
+                known[key] = blocks.p_value(first, end, u=_u(seed_of(history.baseline_id, name), stream, scale))
             of_night[scale] = known[key]
         found.append(of_night)
     return found
@@ -109,9 +108,10 @@ def _code() -> str:
     return hashlib.sha256("".join([*texts, np.__version__, scipy.__version__]).encode()).hexdigest()
 
 
-def _generator(seed: int, stream: str, scale: Scale) -> np.random.Generator:
+def _u(seed: int, stream: str, scale: Scale) -> float:
+    """What breaks the ties: uniform on (0, 1), never 0, as a p-value of 0 would be infinite evidence."""
     name = int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8])
-    return np.random.default_rng([seed, name, *scale])
+    return 1.0 - float(np.random.default_rng([seed, name, *scale]).random())
 
 
 class _CountBlocks:
@@ -136,15 +136,15 @@ class _CountBlocks:
         return bool((self._runs[end] > self._runs[first]).any())
 
     def varies(self, first: int, end: int) -> bool:
-        """Has a case that was measured there ever had two different results?"""
-        counted, runs = self._counted[end], self._runs[end]
-        return bool(((counted > 0) & (counted < runs) & (runs > self._runs[first])).any())
+        """Has a case that was measured there, and before, ever had two different results?"""
+        counted, runs, before = self._counted[end], self._runs[end], self._runs[first]
+        return bool(((counted > 0) & (counted < runs) & (runs > before) & (before > 0)).any())
 
-    def p_value(self, first: int, end: int, generator: np.random.Generator) -> float:
+    def p_value(self, first: int, end: int, *, u: float) -> float:
         """The p-value of these nights."""
         runs: Counts = self._runs[end] - self._runs[first]
         counted: Counts = self._counted[end] - self._counted[first]
-        return block_p_value(counted, runs, self._counted[end], self._runs[end], u=_open_unit(generator))
+        return block_p_value(counted, runs, self._counted[end], self._runs[end], u=u)
 
 
 class _RankBlocks:
@@ -169,15 +169,10 @@ class _RankBlocks:
     def varies(self, first: int, end: int) -> bool:
         """As of _CountBlocks."""
         ends = zip(self._values, self._ends[first].tolist(), self._ends[end].tolist(), strict=True)
-        return any(after > before and np.ptp(values[:after]) > 0 for values, before, after in ends)
+        return any(after > before > 0 and np.ptp(values[:after]) > 0 for values, before, after in ends)
 
-    def p_value(self, first: int, end: int, generator: np.random.Generator) -> float:
+    def p_value(self, first: int, end: int, *, u: float) -> float:
         """As of _CountBlocks."""
         runs: list[int] = (self._ends[end] - self._ends[first]).tolist()
         bags = [values[:until] for values, until in zip(self._values, self._ends[end].tolist(), strict=True)]
-        return block_rank_p_value(bags, runs, u=_open_unit(generator), generator=generator)
-
-
-def _open_unit(generator: np.random.Generator) -> float:
-    """Uniform on (0, 1), never 0: a p-value of 0 would be infinite evidence."""
-    return 1.0 - float(generator.random())
+        return block_rank_p_value(bags, runs, u=u)

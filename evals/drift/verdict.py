@@ -124,7 +124,7 @@ def judge(
         leading_stream=last.leading.stream,
         evidence=dict(last.evidence),
         certain=tuple(dict.fromkeys(each.stream for each in last.certain)),
-        detectable=_detectable(followed),
+        detectable=_detectable(followed, alarm),
         decisions=tuple(decisions),
         baseline_id=results.baseline_id,
         results=results,
@@ -158,10 +158,10 @@ def _has_size(history: History, since: int) -> bool:
     return any(runs[case] > 1 and values for night in history.nights[since:] for case, values in night.items())
 
 
-def _detectable(followed: Sequence[Followed]) -> Detectable | None:
+def _detectable(followed: Sequence[Followed], alarm: float) -> Detectable | None:
     binary = next((each.history for each in followed if each.kind != "real"), None)
     real = [each.name for each in followed if each.kind == "real"]
-    return minimal_detectable(binary.baseline_id, binary.baseline, real=real) if binary else None
+    return minimal_detectable(binary.baseline_id, binary.baseline, real=real, alarm=alarm) if binary else None
 
 
 def _reason(last: Decision, nights: Sequence[str], alarm: float) -> str:

@@ -96,6 +96,21 @@ def test_the_kept_p_values_can_be_lost_or_broken(run, tmp_path):
     assert run(path, "--json").stdout == first
 
 
+def test_p_values_that_no_result_stands_behind_any_more_are_forgotten(run, tmp_path):
+    path = results_file(tmp_path, nights=14, cases=5)
+    run(path)
+    (kept,) = (tmp_path / "state/cache/watch").iterdir()
+    before = json.loads(kept.read_text(encoding="utf-8"))
+    first, last = path.read_text(encoding="utf-8").rsplit("\n", 1)
+    flipped = str(1 - int(last.split(",")[3]))
+    path.write_text("\n".join([first, ",".join([*last.split(",")[:3], flipped, "all"])]), encoding="utf-8")
+    run(path)
+    after = json.loads(kept.read_text(encoding="utf-8"))
+    of_last_night = {1, 2, 4}  # the lengths of the blocks that end with it
+    assert len(after) == len(before)
+    assert {int(key.split()[1]) for key in after.keys() - before.keys()} == of_last_night
+
+
 def test_the_page_shows_every_stream_and_escapes_every_name(run, tmp_path):
     page = tmp_path / "watch.html"
     run(results_file(tmp_path, broken=6, score=True, name=HOSTILE), "--page", page)

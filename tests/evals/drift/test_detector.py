@@ -69,15 +69,23 @@ def test_a_block_of_four_nights_adds_four_before_it_multiplies():
 
 
 def test_the_guard_widens_the_block_after_the_wild_nights_and_not_their_own():
-    four = Scale(4)
-    wild = [_night(0), _night(5), _night(-5), _night(0, (four, _p(1.5)))]
-    calm_again = [*[_night(0)] * 3, _night(0, (four, _p(1.5)))]
+    eight = Scale(8)
+    wild = [_night(0), _night(5), _night(-5), *[_night(0)] * 4, _night(0, (eight, _p(1.5)))]
+    calm_again = [*[_night(0)] * 7, _night(0, (eight, _p(1.5)))]
     found = detect([*wild, *calm_again])
-    guard = sqrt((10 + 50) / (10 + 4))
-    first = [4 * _e(1.5, mu) for mu in BETS]
-    assert found[3][four].r == pytest.approx(_mean(first))
-    second = [(r + 4) * _e(1.5, mu, guard) for r, mu in zip(first, BETS, strict=True)]
-    assert found[7][four].r == pytest.approx(_mean(second))
+    guard = sqrt((10 + 50) / (10 + 5))
+    first = [8 * _e(1.5, mu) for mu in BETS]
+    assert found[7][eight].r == pytest.approx(_mean(first))
+    second = [(r + 8) * _e(1.5, mu, guard) for r, mu in zip(first, BETS, strict=True)]
+    assert found[15][eight].r == pytest.approx(_mean(second))
+
+
+def test_the_first_night_of_a_drift_does_not_widen_the_law_of_the_three_that_confirm_it():
+    found = detect([_night(4)] * 5)
+    r = [0.0] * len(BETS)
+    for night, guard in enumerate([1, 1, 1, 1, sqrt((10 + 16) / (10 + 1))]):
+        r = [(each + 1) * _e(4, mu, guard) for each, mu in zip(r, BETS, strict=True)]
+        assert found[night][NIGHTLY].r == pytest.approx(_mean(r))
 
 
 def test_calm_nights_never_narrow_the_law():
@@ -94,11 +102,10 @@ def test_a_reset_drops_the_evidence_of_every_scale_and_begins_all_blocks_anew():
     scale = Scale(2)
     nights = [_night(2), _night(2, (scale, _p(3))), _night(1), _night(1, (scale, _p(1)))]
     found = detect(nights, resets=frozenset({2}))
-    calm = max(1.0, sqrt((10 + 8) / 12))
     assert found[1][NIGHTLY].r > 1
-    assert found[2][NIGHTLY].r == pytest.approx(_mean([_e(1, mu, calm) for mu in BETS]))
+    assert found[2][NIGHTLY].r == pytest.approx(_mean([_e(1, mu) for mu in BETS]))
     assert found[2][scale].r == 0
-    assert found[3][scale].r == pytest.approx(_mean([2 * _e(1, mu, calm) for mu in BETS]))
+    assert found[3][scale].r == pytest.approx(_mean([2 * _e(1, mu) for mu in BETS]))
     assert found[2][NIGHTLY].since == 2
 
 

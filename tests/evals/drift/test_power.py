@@ -19,6 +19,10 @@ def test_200_cases_see_2_or_3_broken_ones_and_50_see_fewer_points():
     assert (many.nights, many.share, many.replications) == (7, 0.8, 20)
 
 
+def test_an_alarm_that_asks_for_more_evidence_sees_fewer_drops():
+    assert _seen(50, runs=5, alarm=10).cases < _seen(50, runs=5, alarm=1e9).cases
+
+
 def test_the_same_baseline_sees_the_same():
     assert _seen(10) == _seen(10)
 

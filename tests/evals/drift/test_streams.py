@@ -88,6 +88,15 @@ def test_a_night_of_errors_alone_has_no_p_value_and_the_block_around_it_has_one(
     assert list(second) == [Scale(2)]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_block_whose_only_varying_case_is_new_says_nothing(kind):
+    history = nights_of([{"old": 1.0}] * 3, [{"old": 1.0, "new": [1.0, 0.0]}, {"old": 1.0, "new": 1.0}])
+    first, second = p_values(history, kind, kind)
+    assert first == {NIGHTLY: None}
+    assert second[NIGHTLY] is not None
+    assert second[Scale(2)] is None
+
+
 @pytest.mark.parametrize(("kind", "tonight"), [("fail", 0.0), ("pass", 1.0)])
 def test_a_stream_counts_its_own_outcome(kind, tonight):
     history = nights_of([{"a": 1 - tonight}] * 10, [{"a": 1 - tonight}] * 9 + [{"a": tonight}])
@@ -112,7 +121,7 @@ def test_nights_without_a_name_of_their_own_are_refused():
         p_values(replace(SOME, names=SOME.names[1:]), "fail", "fail")
 
 
-@pytest.mark.parametrize("kind", ["fail", "pass"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_p_values_of_200_null_nights_that_share_their_baseline_are_uniform(kind):
     found = p_values(drawn_nights(flaky(50), seed=5, baseline=5, nights=200), kind, kind)
     assert kstest([night[NIGHTLY] for night in found], "uniform").pvalue > 0.01
