@@ -21,15 +21,14 @@ def take_runs(assistant: str, runs: int) -> Baseline:
     with hold_state(connections.project, f"baseline {assistant}"):
         exam = prepare_exam(assistant, None, False)
         finished = len(collected(connections, assistant))
-        missing = max(nights_wanted(connections, runs=runs) - finished, 0)
-        say(f"baseline: {counted(finished, 'night')} finished, {counted(missing, 'run')} of {exam.cases} cases to take")
+        lacking = max(nights_wanted(connections, runs=runs) - finished, 0)
+        say(f"baseline: {counted(finished, 'night')} finished, {counted(lacking, 'run')} of {exam.cases} cases to take")
         number = connections.baselines.made(assistant) + 1
-        names = tuple(f"baseline {number} run {each}" for each in range(1, missing + 1))
+        names = tuple(f"baseline {number} run {each}" for each in range(1, lacking + 1))
         for name in names:
             outcome = answer_cases(replace(exam, night=name))
             if outcome.missing:
-                raise StateError(
-                    f"{name}: {counted(len(outcome.missing), 'case')} missing, {outcome.missing[0].reason}. The same "
-                    "command goes on from there."
-                )
+                why = outcome.missing[0].reason.rstrip(".")
+                missing = counted(len(outcome.missing), "case")
+                raise StateError(f"{name}: {missing} missing: {why}. The same command goes on from there.")
         return make_baseline(connections, assistant, runs=runs, by="person", taken=names)

@@ -90,7 +90,9 @@ class Checkout:
         assert done.stdout == ""
         assert_quiet(done.stderr)
         *said, line = done.stderr.strip().splitlines()
-        assert all(each.startswith(("ingest: ", "check: ", "evaluate: ", "night ")) for each in said), said
+        assert all(each.startswith(("ingest: ", "check: ", "evaluate: ", "baseline: ", "night ")) for each in said), (
+            said
+        )
         return line
 
     def edit(self, name: str, old: str, new: str) -> None:
