@@ -17,29 +17,20 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from bench import drift_worlds
+from bench.drift_adaptive import adaptive_entry, adaptive_pieces, play_adaptive, refused_entry
+from bench.drift_entry import Entry
 from bench.drift_p_values import night_ms, uniform_p_value
 from bench.drift_rules import CEILINGS, OURS, SEED, Cell, Played, play, river_is_here
 from bench.drift_worlds import YEAR, Change, World
 
 GATE_NOISE = 0.2  # sd of log length from run to run; DRIFT names none
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """met: None where it was not measured. table: rule -> column -> what it attained."""
-
-    goal: str
-    what: str
-    met: bool | None
-    lines: list[str]
-    table: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def null_cells(short: bool) -> list[Cell]:
@@ -214,12 +205,13 @@ def measure(arguments: argparse.Namespace) -> list[Entry]:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         played = iter(list(pool.map(play, *zip(*pieces, strict=True))))
         p_values = p_value_entry(pool)
+        adaptive = adaptive_pieces(short)
+        adapted = list(pool.map(play_adaptive, *zip(*adaptive, strict=True)))
     found = [(cell, [next(played) for _ in range(cell.replications)]) for cell in cells]
 
     def of(goal: str) -> dict[Cell, list[Played]]:
         return {cell: each for cell, each in found if cell.goal == goal}
 
-    missing = "not measured here"
     return [
         null_entry("G1", "<= 10 false alarms in 10,000 null nights", of("G1")),
         null_entry("G2", "the same with night shocks of sd 1 point", of("G2")),
@@ -229,10 +221,10 @@ def measure(arguments: argparse.Namespace) -> list[Entry]:
         change_entry("G6", of("G6"), 3, 0.95),
         change_entry("G7", of("G7"), 2, 0.98),
         pair_entry(of("G8")),
-        Entry("G9", "adaptive nights: <= 70 answer calls a night", None, [missing]),
-        Entry("G10", "model against judge attribution >= 95 % at 5 points", None, [missing]),
+        adaptive_entry([(name, each) for (name, *_), each in zip(adaptive, adapted, strict=True)]),
+        Entry("G10", "model against judge attribution >= 95 % at 5 points", None, ["not measured here"]),
         p_values,
-        Entry("G12", "choosing canaries from pool runs is refused", None, [missing]),
+        refused_entry(),
         real_entry(of("G13")),
     ]
 

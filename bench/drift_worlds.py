@@ -100,6 +100,16 @@ def changed_nights(
     return _then(rates, changed(rates, change, rng), after, world, rng, before=before)
 
 
+def twin_nights(
+    world: World, change: Change, after: int, rng: np.random.Generator, *, pilot: int, before: int
+) -> tuple[Nights, Nights]:
+    """Two answers a night from cases with the same rates: one for a canary, whose pool is the pilot's, one for all."""
+    rates = failure_rates(_most(world.cases, PASSING_SHARE, rng), world.concentration, rng)
+    drifted = changed(rates, change, rng)
+    canary = _then(rates, drifted, after, replace(world, baseline_runs=pilot), rng, before=before)
+    return canary, _then(rates, drifted, after, world, rng, before=before)
+
+
 def pair_nights(pair: Pair, world: World, after: int, rng: np.random.Generator, *, drawing: Drawing) -> Nights:
     """The older snapshot's results, then the newer's; a case flips as often before as after."""
     chosen = (_in_its_shares if drawing == "in its shares" else _at_random)(pair, world.cases, rng)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evals.drift.power import Canary
 from evals.drift.results import Metric, Results
 from evals.drift.streams import History
 from evals.drift.verdict import Standing, judge, undecided
@@ -56,6 +57,7 @@ def results_since(connections: Connections, baseline: Baseline, *, tonight: str)
         nights=nights,
         slices={name: frozenset(cases) for name, cases in slices.items()},
         not_followed=(),
+        canary=Canary(frozenset(baseline.canary), len(baseline.pilot)) if baseline.canary else None,
     )
 
 

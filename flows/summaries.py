@@ -57,7 +57,7 @@ def evaluate(row: dict[str, Any]) -> str:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         lines.append(f"Missing      {', '.join(names[:5])}{more}: {reason}")
     if plan := row.get("plan"):
-        saved = f"{plan['saved']} saved tonight, {plan['saved_since_baseline']} since the baseline"
+        saved = f"{plan['saved']:,} saved tonight, {plan['saved_since_baseline']:,} since the baseline"
         lines.append(f"Asked        {plan['asked']} for {plan['cases']} cases, {saved}: {plan['reason']}")
     lines.append(f"Verdict      {row['verdict']}: {row['verdict_reason']}")
     lines.append(f"Cost         {row['cost_usd']:.4f} USD")

@@ -6,20 +6,24 @@ sure to pass the next. Nights are drawn from these rates after the real baseline
 them, so that the change falls on every phase of the blocks, the broken cases, which mostly passed, fail as often as
 they passed. Only the stream of failures is followed, with its weight: a drop hardly moves the others.
 
+Where nights are adaptive, a canary has to open one before the suite can see anything: its answers are drawn apart, and
+held against as many pilot nights.
+
 It is an estimate by simulation, no bound: 80 % of 20 replications may be 60 % or 95 % in truth. In the first nights
 after a baseline the suite sees less, as R begins at 0.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evals.drift.conformal import Counts, Floats, block_p_value
 from evals.drift.decision import ALARM, Stream, decide, weights
-from evals.drift.detector import SCALES
+from evals.drift.detector import SCALES, Scale
+from evals.drift.planner import OPENING, SHORT, canary_evidence
 from evals.drift.streams import BlockPValues, Values, by_case, seed_of
 
 NIGHTS = 7
@@ -42,8 +46,19 @@ class Detectable:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """The cases that are asked first, and in how many pilot nights they were chosen."""
+
+    cases: frozenset[str]
+    pilot_nights: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Suite:
-    """A baseline: failures, runs and shrunk failure rates, shape (cases,); which pass; what `fail` has to reach."""
+    """A baseline: failures, runs and shrunk failure rates, shape (cases,); which pass; what `fail` has to reach.
+
+    canary: which cases are its; none where every night is whole.
+    """
 
     failures: Counts
     runs: Counts
@@ -51,27 +66,48 @@ class _Suite:
     passing: Counts
     weight: float
     alarm: float
+    canary: Counts
+    pilot_nights: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """Answers of some cases over the nights: failures and runs before them, and what is drawn below a rate fails.
+
+    draws: of shape (nights, cases). past: the p-values of the nights before the change.
+    """
+
+    failures: Counts
+    runs: Counts
+    draws: Floats
+    scales: Sequence[Scale]
+    past: BlockPValues
 
 
 @dataclass(frozen=True, slots=True)
 class _Replication:
-    """Draws, shape (nights, cases): below its rate a case fails; the order of breaking; p-values of the past."""
+    """One draw of the nights: how many before the change, the order of breaking, the suite and its canary."""
 
     past: int
-    draws: Floats
     order: Counts
-    p_values: BlockPValues
+    suite: _Track
+    canary: _Track | None
 
 
 def minimal_detectable(
-    baseline_id: str, baseline: Sequence[Values], *, real: Sequence[str] = (), alarm: float = ALARM
+    baseline_id: str,
+    baseline: Sequence[Values],
+    *,
+    real: Sequence[str] = (),
+    alarm: float = ALARM,
+    canary: Canary | None = None,
 ) -> Detectable | None:
     """The fewest broken cases found within 7 nights in at least 80 % of 20 replications; None: not even all of them.
 
     real: the names of the real-valued streams that are followed as well and take their share of the weight.
-    alarm: the evidence that sounds it.
+    alarm: the evidence that sounds it. canary: of adaptive nights; None where every night is whole.
     """
-    suite = _suite(baseline, real, alarm)
+    suite = _suite(baseline, weights(real)["fail"], alarm, canary)
     seed = seed_of(baseline_id, "power")
     replications = [_replication(suite, [seed, number]) for number in range(REPLICATIONS)]
     found = _least_found(suite, replications)
@@ -81,13 +117,22 @@ def minimal_detectable(
     return Detectable(found, round(100 * float(drop), 2))
 
 
-def _suite(baseline: Sequence[Values], real: Sequence[str], alarm: float) -> _Suite:
-    kept = [values for _, values in sorted(by_case(baseline).items()) if values]
-    runs = np.array([len(values) for values in kept], dtype=np.int64)
-    failures = runs - np.array([sum(value == 1.0 for value in values) for values in kept], dtype=np.int64)
+def _suite(baseline: Sequence[Values], weight: float, alarm: float, canary: Canary | None) -> _Suite:
+    kept = {case: values for case, values in sorted(by_case(baseline).items()) if values}
+    runs = np.array([len(values) for values in kept.values()], dtype=np.int64)
+    failures = runs - np.array([sum(value == 1.0 for value in values) for values in kept.values()], dtype=np.int64)
     rates = shrunk_rates(failures, runs)
-    passing = np.flatnonzero(rates < PASSING)
-    return _Suite(failures, runs, rates, passing, weights(real)["fail"], alarm)
+    chosen: Collection[str] = canary.cases if canary else ()
+    return _Suite(
+        failures,
+        runs,
+        rates,
+        np.flatnonzero(rates < PASSING),
+        weight,
+        alarm,
+        np.flatnonzero(np.array([case in chosen for case in kept], dtype=bool)),
+        canary.pilot_nights if canary else 0,
+    )
 
 
 def shrunk_rates(failures: Counts, runs: Counts) -> Floats:
@@ -130,41 +175,74 @@ def _replication(suite: _Suite, seed: list[int]) -> _Replication:
     generator = np.random.default_rng(seed)
     past = PAST + seed[-1] % 16
     draws = generator.random((past + NIGHTS, len(suite.rates)))
-    failures = _summed(draws[:past] < suite.rates)
-    p_values = _p_values(suite, failures, range(1, past + 1), generator)
-    return _Replication(past, draws, generator.permutation(suite.passing), p_values)
+    whole = not len(suite.canary)
+    track = _Track(suite.failures, suite.runs, draws, SCALES, [])
+    track = _with_past(track, np.full(past, whole), suite.rates, generator)
+    order = generator.permutation(suite.passing)
+    if whole:
+        return _Replication(past, order, track, None)
+    rates = suite.rates[suite.canary]
+    pilot = (generator.random((suite.pilot_nights, len(rates))) < rates).sum(axis=0)
+    runs = np.full(len(rates), suite.pilot_nights)
+    draws = generator.random((past + NIGHTS, len(rates)))
+    probe = _with_past(_Track(pilot, runs, draws, SHORT, []), np.full(past, True), rates, generator)
+    return _Replication(past, order, track, probe)
+
+
+def _with_past(track: _Track, asked: NDArray[np.bool_], rates: Floats, generator: np.random.Generator) -> _Track:
+    past = len(asked)
+    return replace(track, past=_p_values(track, track.draws[:past] < rates, asked, range(1, past + 1), generator))
 
 
 def _alarms(suite: _Suite, replication: _Replication, broken: int) -> bool:
-    past, draws = replication.past, replication.draws
+    past, generator = replication.past, np.random.default_rng(broken)
     rates = suite.rates.copy()
     chosen = replication.order[:broken]
     rates[chosen] = 1 - rates[chosen]
-    failures = _summed(np.concatenate([draws[:past] < suite.rates, draws[past:] < rates]))
-    since = _p_values(suite, failures, range(past + 1, past + NIGHTS + 1), np.random.default_rng(broken))
-    stream = Stream("fail", suite.weight, [*replication.p_values, *since])
+
+    def failed(track: _Track, cases: Counts) -> NDArray[np.bool_]:
+        before, after = track.draws[:past] < suite.rates[cases], track.draws[past:] < rates[cases]
+        return np.concatenate([before, after])
+
+    asked = np.full(past + NIGHTS, replication.canary is None)
+    if replication.canary is not None:
+        probed = failed(replication.canary, suite.canary)
+        p_values = _all_p_values(replication.canary, probed, np.full(past + NIGHTS, True), generator)
+        asked[past:] = np.array(canary_evidence([Stream("fail", suite.weight, p_values)])[past:]) >= OPENING
+    answers = failed(replication.suite, np.arange(len(rates)))
+    stream = Stream("fail", suite.weight, _all_p_values(replication.suite, answers, asked, generator))
     sounded = decide([stream], alarm=suite.alarm)[-1].alarm_night
     return sounded is not None and sounded >= past
 
 
-def _summed(failed: NDArray[np.bool_]) -> Counts:
-    """The failures up to each night, from none on."""
-    return np.concatenate([np.zeros((1, failed.shape[1]), dtype=np.int64), failed.cumsum(axis=0)])
+def _all_p_values(
+    track: _Track, failed: NDArray[np.bool_], asked: NDArray[np.bool_], generator: np.random.Generator
+) -> BlockPValues:
+    past = len(track.past)
+    return [*track.past, *_p_values(track, failed, asked, range(past + 1, past + NIGHTS + 1), generator)]
 
 
-def _p_values(suite: _Suite, failures: Counts, nights: range, generator: np.random.Generator) -> BlockPValues:
+def _p_values(
+    track: _Track, failed: NDArray[np.bool_], asked: NDArray[np.bool_], nights: range, generator: np.random.Generator
+) -> BlockPValues:
     """Of the blocks that end with these nights, counted from 1."""
+    failures, runs = _summed(failed & asked[:, None]), _summed(np.broadcast_to(asked[:, None], failed.shape))
     return [
         {
             scale: block_p_value(
                 failures[night] - failures[night - scale.length],
-                np.full(len(suite.runs), scale.length),
-                suite.failures + failures[night],
-                suite.runs + night,
+                runs[night] - runs[night - scale.length],
+                track.failures + failures[night],
+                track.runs + runs[night],
                 u=1 - generator.random(),
             )
-            for scale in SCALES
-            if scale.ends(night)
+            for scale in track.scales
+            if scale.ends(night) and asked[night - scale.length : night].any()
         }
         for night in nights
     ]
+
+
+def _summed(counted: NDArray[np.bool_]) -> Counts:
+    """How many there were up to each night, from none on."""
+    return np.concatenate([np.zeros((1, counted.shape[1]), dtype=np.int64), counted.cumsum(axis=0)])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from evals.drift.power import Canary
 from evals.drift.streams import History
 
 
@@ -21,7 +22,7 @@ class Results:
     """What is judged: a baseline, and the nights since. baseline_id: its name, which gives the seeds.
 
     baseline: the names of its nights; fewer than `wanted` are no baseline yet.
-    slices: the cases of each. not_followed: metrics without a value in the baseline.
+    slices: the cases of each. not_followed: metrics without a value in the baseline. canary: of adaptive nights.
     """
 
     metrics: tuple[Metric, ...]
@@ -31,6 +32,7 @@ class Results:
     nights: tuple[str, ...]
     slices: Mapping[str, frozenset[str]]
     not_followed: tuple[str, ...]
+    canary: Canary | None = None
 
     @property
     def cases(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evals.drift.decision import ALARM, Decision, Stream, Verdict, decide, weights
-from evals.drift.power import Detectable, minimal_detectable
+from evals.drift.power import Canary, Detectable, minimal_detectable
 from evals.drift.results import Metric, Results
 from evals.drift.size import Size, size_since
 from evals.drift.slices import CarryingCase, SliceMove, carrying_cases, moved_slices
@@ -124,7 +124,7 @@ def judge(
         leading_stream=last.leading.stream,
         evidence=dict(last.evidence),
         certain=tuple(dict.fromkeys(each.stream for each in last.certain)),
-        detectable=_detectable(followed, alarm),
+        detectable=_detectable(followed, alarm, results.canary),
         decisions=tuple(decisions),
         baseline_id=results.baseline_id,
         results=results,
@@ -158,10 +158,12 @@ def _has_size(history: History, since: int) -> bool:
     return any(runs[case] > 1 and values for night in history.nights[since:] for case, values in night.items())
 
 
-def _detectable(followed: Sequence[Followed], alarm: float) -> Detectable | None:
+def _detectable(followed: Sequence[Followed], alarm: float, canary: Canary | None) -> Detectable | None:
     binary = next((each.history for each in followed if each.kind != "real"), None)
+    if binary is None:
+        return None
     real = [each.name for each in followed if each.kind == "real"]
-    return minimal_detectable(binary.baseline_id, binary.baseline, real=real, alarm=alarm) if binary else None
+    return minimal_detectable(binary.baseline_id, binary.baseline, real=real, alarm=alarm, canary=canary)
 
 
 def _reason(last: Decision, nights: Sequence[str], alarm: float) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drift_nights import drawn_nights, flaky
 
-from evals.drift.power import Detectable, minimal_detectable, shrunk_rates
+from evals.drift.power import Canary, Detectable, minimal_detectable, shrunk_rates
 
 
 def _seen(cases, *, runs=10, **options):
@@ -21,6 +21,15 @@ def test_200_cases_see_2_or_3_broken_ones_and_50_see_fewer_points():
 
 def test_an_alarm_that_asks_for_more_evidence_sees_fewer_drops():
     assert _seen(50, runs=5, alarm=10).cases < _seen(50, runs=5, alarm=1e9).cases
+
+
+def test_a_canary_sees_less_than_the_whole_suite_and_one_of_all_cases_nearly_as_much():
+    history = drawn_nights(flaky(100), seed=3, nights=0)
+    cases = sorted(case for case, values in history.baseline[0].items() if values == [1.0])
+    small, large = (Canary(frozenset(cases[:number]), 10) for number in (15, len(cases)))
+    seen = [minimal_detectable("first", history.baseline, canary=canary).cases for canary in (None, large, small)]
+    assert seen == sorted(seen)
+    assert seen[0] < seen[2]
 
 
 def test_the_same_baseline_sees_the_same():
