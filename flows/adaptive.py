@@ -5,7 +5,7 @@ from typing import Any
 
 from evals.case import Case, Suite
 from evals.drift.decision import Stream
-from evals.drift.planner import OPENING, canary_evidence, is_whole
+from evals.drift.planner import OPENING, SHORT, canary_evidence, is_whole
 from evals.drift.results import Metric
 from evals.drift.streams import p_values
 from evals.drift.verdict import follow, written
@@ -13,6 +13,7 @@ from flows.collecting import collected, progress, standing_baseline
 from flows.connect import Connections
 from flows.drift import metrics_of, nights_since, resets_of
 from flows.exam import CANARY, Exam
+from flows.known_p_values import known_p_values
 from flows.nights import TONIGHT
 from knowledge.baseline import Baseline
 from knowledge.history import case_key
@@ -89,10 +90,16 @@ def opens(connections: Connections, exam: Exam) -> str | None:
     baseline = connections.baselines.standing(exam.assistant)
     assert baseline is not None, "a canary is of a baseline"
     resets = resets_of(connections, baseline)
-    streams = [
-        Stream(each.name, each.weight, p_values(each.history, each.name, each.kind, resets=resets))
-        for each in follow(canary_metrics(connections, baseline, tonight=exam.night))
-    ]
+    followed = follow(canary_metrics(connections, baseline, tonight=exam.night))
+    with known_p_values(connections.drift_cache(f"canary of {baseline.id}")) as known:
+        streams = [
+            Stream(
+                each.name,
+                each.weight,
+                p_values(each.history, each.name, each.kind, resets=resets, known=known, scales=SHORT),
+            )
+            for each in followed
+        ]
     evidence = canary_evidence(streams, resets=resets)[-1]
     return (
         f"the canary has changed: evidence {written(evidence)}, {OPENING:g} is enough" if evidence >= OPENING else None

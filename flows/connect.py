@@ -62,6 +62,10 @@ class Connections:
         """What the nights of each assistant are held against."""
         return Baselines(self.history)
 
+    def drift_cache(self, name: str) -> Path:
+        """Where p-values of past nights are kept; it may be deleted at any time."""
+        return self.project.state / "cache" / "drift" / f"{digest(name)}.json"
+
     @cached_property
     def local_embedder(self) -> WordLlamaEmbedder:
         """The embedded one, which the embedded answering model uses also where passages are embedded by another."""

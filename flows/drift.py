@@ -11,7 +11,6 @@ from flows.collecting import collected, progress, standing_baseline
 from flows.connect import Connections
 from flows.known_p_values import known_p_values
 from knowledge.baseline import Baseline
-from knowledge.digest import digest
 from knowledge.history import Measured, Night
 
 REAL = ("answer_length", "output_tokens", "cost_usd", "judge_score")
@@ -35,7 +34,7 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
             baseline_id=baseline.id,
         )
     results, resets = results_since(connections, baseline, tonight=tonight), resets_of(connections, baseline)
-    with known_p_values(connections.project.state / "cache" / "drift" / f"{digest(baseline.id)}.json") as known:
+    with known_p_values(connections.drift_cache(baseline.id)) as known:
         return judge(results, resets=resets, known=known)
 
 

@@ -60,6 +60,7 @@ def p_values(
     *,
     resets: frozenset[int] = frozenset(),
     known: MutableMapping[str, float] | None = None,
+    scales: Sequence[Scale] = SCALES,
 ) -> BlockPValues:
     """The p-values of one stream. stream: its name, for the seeds. resets: nights before which evidence was dropped.
 
@@ -75,7 +76,7 @@ def p_values(
     for night, name in enumerate(history.names):
         begin = night if night in resets else begin
         of_night: dict[Scale, float | None] = {}
-        for scale in (each for each in SCALES if each.ends(night - begin + 1)):
+        for scale in (each for each in scales if each.ends(night - begin + 1)):
             first, end = night - scale.length + 1, night + 1
             if not blocks.measured(first, end):
                 continue
