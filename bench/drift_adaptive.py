@@ -1,7 +1,8 @@
 """Adaptive nights in `bench.drift`: what they save, how late they are, and what a canary may not be chosen from.
 
 A night is asked as `evals.drift.planner` plans it, with the defaults of the setting `adaptive_nights`: 50 canary cases,
-10 pilot nights, one whole night in 28. The streams are fail, pass and the length of an answer, which does not change.
+10 pilot nights, one whole night in 28. The streams are those of an assistant without a judge: fail, pass, and length,
+tokens and cost of an answer, which do not change.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,9 @@ from evals.drift.streams import History, Kind, Values, p_values
 CANARY, PILOT, EVERY = 50, 10, 28
 AFTER = 12  # nights that are simulated after a change
 LENGTH_NOISE = 0.2
-KINDS: dict[str, Kind] = {"fail": "fail", "pass": "pass", "length": "real"}
-SHARES = weights(["length"])
+NUMBERS = ("length", "tokens", "cost")
+KINDS: dict[str, Kind] = {"fail": "fail", "pass": "pass", **dict.fromkeys(NUMBERS, "real")}
+SHARES = weights(NUMBERS)
 NULL = "nothing changes"
 CHANGES = {
     NULL: Change(),
@@ -92,9 +94,11 @@ def _streams(
     cases: Sequence[int],
     asked: Bools | None = None,
 ) -> list[tuple[str, History]]:
-    """The histories of fail, pass and length, of these cases alone and of the nights on which they are asked."""
-    usual = rng.lognormal(np.log(300), 0.6, nights.results.shape[1])
-    length = np.rint(usual * rng.lognormal(0, LENGTH_NOISE, nights.results.shape))
+    """The histories of all streams, of these cases alone and of the nights on which they are asked."""
+    shape = nights.results.shape
+    length = np.rint(rng.lognormal(np.log(1200), 0.6, shape[1]) * rng.lognormal(0, LENGTH_NOISE, shape))
+    tokens = np.rint(length / 4 * rng.lognormal(0, 0.02, shape))
+    prompt = np.rint(rng.lognormal(np.log(2000), 0.3, shape[1]) * rng.lognormal(0, 0.05, shape))
 
     def history(values: Floats) -> History:
         kept = [{str(case): [run[case]] for case in cases} for run in values.tolist()]
@@ -104,7 +108,8 @@ def _streams(
         return History(label, tuple(runs), tuple(since), tuple(map(str, range(len(since)))))
 
     passed = history(nights.results)
-    return [("fail", passed), ("pass", passed), ("length", history(length))]
+    numbers = zip(NUMBERS, map(history, (length, tokens, 0.4 * prompt + 1.6 * tokens)), strict=True)
+    return [("fail", passed), ("pass", passed), *numbers]
 
 
 def _fold(
@@ -144,7 +149,7 @@ def _only(history: History, whole: list[bool]) -> History:
 
 def adaptive_pieces(short: bool) -> list[tuple[str, int, int]]:
     """Histories of adaptive nights: name of the change, number, and nights of a null one."""
-    null, few, many = (4, 8, 8) if short else (28, 100, 300)
+    null, few, many = (3, 4, 6) if short else (14, 30, 150)
     gates = ("5 % of 200 break", "5 points in all")
     numbers = {name: many if name in gates else few for name in CHANGES} | {NULL: null}
     return [(name, each, 4 * EVERY if short else YEAR) for name, number in numbers.items() for each in range(number)]

@@ -51,8 +51,7 @@ def baseline_accept(assistant: str, reason: str, as_json: bool) -> int:
 
     connections = connect()
     standing = _standing(connections, assistant)
-    connections.baselines.end(standing, by="person", reason=reason)
-    return _show(standing, as_json)
+    return _show(connections.baselines.end(standing, by="person", reason=reason), as_json)
 
 
 @baseline.command("reset")

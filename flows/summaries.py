@@ -210,6 +210,8 @@ def baseline(content: dict[str, Any]) -> str:
         f"Baseline     {content['id']}, release {content['release']}{ended}",
         f"Runs         {', '.join(content['runs'])}",
     ]
+    if content["canary"]:
+        lines.append(f"Canary       {len(content['canary'])} cases, chosen from {', '.join(content['pilot'])}")
     if content["resets"]:
         lines.append(f"Reset after  {', '.join(content['resets'])}")
     return "\n".join(lines)

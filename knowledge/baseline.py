@@ -72,12 +72,13 @@ class Baselines:
             connection.execute(insert(tables.baseline).values(**row))
             connection.execute(insert(tables.audit).values(**_entry(baseline, "make baseline", by, about)))
 
-    def end(self, baseline: Baseline, *, by: str, reason: str) -> None:
+    def end(self, baseline: Baseline, *, by: str, reason: str) -> Baseline:
         """Drop a baseline, as what it was made of has been changed on purpose; the nights from now on make the next."""
         now = datetime.now(UTC)
         with self._database.engine.begin() as connection:
             connection.execute(_end(baseline.assistant, now))
             connection.execute(insert(tables.audit).values(**_entry(baseline, "accept change", by, reason)))
+        return replace(baseline, ended_at=now)
 
     def reset(self, baseline: Baseline, *, after: str, by: str, reason: str) -> Baseline:
         """Let evidence begin anew after a night, as its alarm was false; the results stay."""
