@@ -15,10 +15,11 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
 from evals.drift.decision import Stream
-from evals.drift.detector import Scale, detect
+from evals.drift.detector import Scale, e_values
 from evals.drift.streams import Values, by_case
 
 OPENING = 2.4  # weighted evidence of the canary that opens a night
+MOST_EVIDENCE = 1e300
 SHORT = (Scale(1), Scale(2), Scale(2, 1))  # what a night is opened by
 
 
@@ -53,14 +54,21 @@ def canary_evidence(streams: Sequence[Stream], *, resets: frozenset[int] = froze
     """For every night the largest w_c C_c of the canary's streams over blocks of one night and of two.
 
     C <- max(C, 1) e is evidence since the most likely change (CUSUM); unlike R it does not grow while nothing happens.
-    A night is opened by OPENING or more.
+    A night is opened by OPENING or more. What has opened a night is spent: C begins anew, as it does before the nights
+    in `resets`.
     """
-    detected = [(stream.weight, detect(stream.p_values, resets=resets)) for stream in streams]
-    nights = len(streams[0].p_values) if streams else 0
-    return [
-        max(weight * seen[night][scale].cusum for weight, seen in detected for scale in SHORT)
-        for night in range(nights)
-    ]
+    components = [(stream, scale) for stream in streams for scale in SHORT]
+    reached = dict.fromkeys(range(len(components)), 1.0)
+    found: list[float] = []
+    for night in range(len(streams[0].p_values) if streams else 0):
+        if night in resets or (found and found[-1] >= OPENING):
+            reached = dict.fromkeys(reached, 1.0)
+        for place, (stream, scale) in enumerate(components):
+            p = stream.p_values[night].get(scale)
+            if p is not None:
+                reached[place] = min(max(reached[place], 1.0) * float(e_values(p).mean()), MOST_EVIDENCE)
+        found.append(max(stream.weight * reached[place] for place, (stream, _) in enumerate(components)))
+    return found
 
 
 def is_whole(night: int, *, every: int) -> bool:
