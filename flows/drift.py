@@ -25,8 +25,10 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
     manifest = connections.manifest(assistant)
     baseline = standing_baseline(connections, assistant)
     if baseline is None:
-        inside = len(collected(connections, assistant)) + (not tonight.startswith("by hand"))
-        return undecided(progress(connections, inside))
+        inside = {*collected(connections, assistant), *(() if tonight.startswith("by hand") else (tonight,))}
+        return undecided(progress(connections, len(inside)))
+    if tonight in (*baseline.pilot, *baseline.runs):
+        return undecided(f"night {tonight} is one of those that the baseline is made of", baseline_id=baseline.id)
     if differing := baseline.differing(connections.release_parts(manifest)):
         return undecided(
             f"the release differs from the baseline's in {', '.join(differing)}: change it back, or say that it is "
@@ -40,10 +42,7 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
 
 def results_since(connections: Connections, baseline: Baseline, *, tonight: str) -> Results:
     """The results of the baseline's runs and of the nights of its release since, tonight's last."""
-    names = [each.name for each in nights_since(connections, baseline)]
-    if tonight in names:  # it is asked again, and what came after it was not known then
-        names = names[: names.index(tonight)]
-    nights = (*names, tonight)
+    nights = (*(each.name for each in nights_before(connections, baseline, tonight=tonight)), tonight)
     measured = connections.history.measured(baseline.assistant, (*baseline.runs, *nights), release=baseline.release)
     slices: dict[str, set[str]] = {}
     for each in measured:
@@ -89,6 +88,13 @@ def nights_since(connections: Connections, baseline: Baseline) -> list[Night]:
     return [
         each for each in nights if each.status == "finished" and (each.summary or {}).get("release") == baseline.release
     ]
+
+
+def nights_before(connections: Connections, baseline: Baseline, *, tonight: str) -> list[Night]:
+    """Those of them before tonight; of a night that is asked again, what came after it was not known then."""
+    nights = nights_since(connections, baseline)
+    names = [each.name for each in nights]
+    return nights[: names.index(tonight)] if tonight in names else nights
 
 
 def resets_of(connections: Connections, baseline: Baseline) -> frozenset[int]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
+from flows.changes import is_whole
+
 STEPS = ("ingest", "check", "evaluate")
 NOTICEABLE = 0.0005  # of a measure: less does not show in the three digits it is written with
 
@@ -33,21 +35,14 @@ class QueryMove:
 
 def pass_rate(summary: Summary) -> float | None:
     """Share of the graded cases that passed."""
-    rate: float | None = summary["evaluate"]["scores"]["all"]["rate"] if _whole(summary) else None
+    rate: float | None = summary["evaluate"]["scores"]["all"]["rate"] if is_whole(summary) else None
     return rate
 
 
 def interval(summary: Summary) -> tuple[float, float] | None:
     """The Wilson interval of that share."""
-    found = summary["evaluate"]["scores"]["all"]["interval"] if _whole(summary) else None
+    found = summary["evaluate"]["scores"]["all"]["interval"] if is_whole(summary) else None
     return (found[0], found[1]) if found else None
-
-
-def _whole(summary: Summary) -> bool:
-    """Was the whole suite asked? A canary passes more often than the suite it stands for."""
-    evaluated = summary.get("evaluate")
-    plan = (evaluated or {}).get("plan")
-    return bool(evaluated) and (plan is None or plan["asked"] >= plan["cases"])
 
 
 def documents_held(summary: Summary) -> int:

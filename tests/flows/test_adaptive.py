@@ -8,6 +8,7 @@ import pytest
 
 from evals.case import read_suite
 from flows.adaptive import opens, plan_night, planned_row
+from flows.collecting import collected
 from flows.connect import Connections
 from flows.drift import results_since, standing_of
 from flows.exam import CANARY, WHOLE, Exam, told
@@ -161,3 +162,58 @@ def test_a_night_is_told_by_the_whole_suite_where_it_was_asked():
     assert told([canary, whole]) == [whole]
     assert told([canary]) == [canary]
     assert told([]) == []
+
+
+def test_no_baseline_is_made_of_nights_that_asked_a_canary_alone(connections):
+    nights = Nights(connections)
+    for _ in range(11):
+        nights.run()
+    assert nights.asked[-4:] == [30] * 4
+    assert collected(connections, "support") == [f"2026-11-{day:02d}" for day in range(1, 8)]
+
+
+def test_a_night_that_is_asked_again_knows_nothing_of_those_after_it(connections):
+    nights = Nights(connections)
+    for _ in range(8):
+        nights.run()
+    nights.run(broken=4)
+    asked = {night.name: night for night in connections.history.nights("support")}
+    for name, reason in {
+        "2026-11-03": "the baseline is made of this night",
+        "2026-11-07": "the baseline is made of this night",
+        "2026-11-08": "a canary of 30 cases first",
+    }.items():
+        with within(asked[name]):
+            plan = plan_night(connections, nights.exam(name))
+            assert plan.reason == reason
+    assert opens(connections, nights.exam("2026-11-08")) is None
+    assert opens(connections, nights.exam("2026-11-09")) is not None
+
+
+def test_a_night_of_the_baseline_is_not_held_against_it(connections):
+    nights = Nights(connections)
+    for _ in range(6):
+        nights.run()
+    assert standing_of(connections, "support", tonight="2026-11-06").reason == "baseline 3 of 4"
+    nights.run()
+    standing = standing_of(connections, "support", tonight="2026-11-07")  # as when its missing cases are asked
+    assert (standing.verdict, standing.reason) == (
+        "not enough evidence",
+        "night 2026-11-07 is one of those that the baseline is made of",
+    )
+
+
+def test_a_canary_that_nobody_answered_opens_nothing(connections):
+    nights = Nights(connections)
+    for _ in range(8):
+        nights.run()
+    assert nights.run(broken=4)[0]["reason"].startswith("the canary has changed")
+    assert opens(connections, nights.exam("2026-11-10")) is None
+
+
+def test_a_canary_of_every_case_is_the_whole_suite(connections):
+    nights = Nights(connect_with(connections.project.folder, ADAPTIVE.replace("30", "500")))
+    for _ in range(8):
+        row, _ = nights.run()
+    assert nights.asked == [69] * 8
+    assert row["reason"].endswith("lower canary_cases")
