@@ -92,8 +92,8 @@ def opens(connections: Connections, exam: Exam) -> str | None:
     """Why tonight's canary calls for the whole suite; None where it looks as before, or nobody answered it."""
     baseline = connections.baselines.standing(exam.assistant)
     assert baseline is not None, "a canary is of a baseline"
-    resets = resets_of(connections, baseline)
     followed = follow(canary_metrics(connections, baseline, tonight=exam.night))
+    resets = resets_of(baseline, followed[0].history.names)
     if not any(each.history.nights[-1] for each in followed):
         return None
     with known_p_values(connections.project.state / "cache" / "drift" / f"{digest(baseline.id)} canary.json") as known:

@@ -35,7 +35,8 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
             f"meant by `plumbline baseline accept --assistant {assistant}`",
             baseline_id=baseline.id,
         )
-    results, resets = results_since(connections, baseline, tonight=tonight), resets_of(connections, baseline)
+    results = results_since(connections, baseline, tonight=tonight)
+    resets = resets_of(baseline, results.nights)
     with known_p_values(connections.project.state / "cache" / "drift" / f"{digest(baseline.id)}.json") as known:
         return judge(results, resets=resets, known=known)
 
@@ -97,10 +98,9 @@ def nights_before(connections: Connections, baseline: Baseline, *, tonight: str)
     return nights[: names.index(tonight)] if tonight in names else nights
 
 
-def resets_of(connections: Connections, baseline: Baseline) -> frozenset[int]:
-    """The nights since the baseline, counted from 0, before which evidence was dropped."""
-    names = [each.name for each in nights_since(connections, baseline)]
-    return frozenset(names.index(name) + 1 for name in baseline.resets if name in names)
+def resets_of(baseline: Baseline, nights: Sequence[str]) -> frozenset[int]:
+    """Those of the nights since the baseline, counted from 0, before which evidence was dropped."""
+    return frozenset(nights.index(name) + 1 for name in baseline.resets if name in nights)
 
 
 def _values(measured: Sequence[Measured], name: str) -> Mapping[str, Sequence[float]]:
