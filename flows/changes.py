@@ -28,10 +28,9 @@ def what_changed(summary: dict[str, Any], before: dict[str, Any] | None) -> str:
 
 
 def is_whole(summary: dict[str, Any]) -> bool:
-    """Was every case asked in the night that says this, and not a canary alone?"""
-    evaluated = summary.get("evaluate") or {}
-    plan = evaluated.get("plan")
-    return bool(evaluated) and (plan is None or plan["asked"] >= plan["cases"])
+    """Was the night that says this no canary alone?"""
+    plan = (summary.get("evaluate") or {}).get("plan")
+    return plan is None or plan["asked"] >= plan["cases"]
 
 
 def counted(number: int, noun: str) -> str:

@@ -247,7 +247,10 @@ def _missing(outcome: Outcome) -> str:
 def _canary(exam: Exam, rows: Sequence[dict[str, Any]]) -> str:
     if exam.repeat != CANARY:
         return ""
-    return f"asked tonight: a canary of {exam.cases} cases, {'which looks as before' if rows else 'with no answer'}"
+    asked = f"asked tonight: a canary of {exam.cases} cases"
+    if len(rows) == exam.cases:
+        return f"{asked}, which looks as before"
+    return f"{asked}; the {len(rows)} answered look as before" if rows else f"{asked}, none of them answered"
 
 
 def _result(row: dict[str, Any]) -> Result:

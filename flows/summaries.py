@@ -210,6 +210,8 @@ def baseline(content: dict[str, Any]) -> str:
         f"Baseline     {content['id']}, release {content['release']}{ended}",
         f"Runs         {', '.join(content['runs'])}",
     ]
+    if content["canary"]:
+        lines.append(f"Canary       {len(content['canary'])} cases, chosen from {', '.join(content['pilot'])}")
     if content["resets"]:
         lines.append(f"Reset after  {', '.join(content['resets'])}")
     return "\n".join(lines)
@@ -251,15 +253,15 @@ def _one_line(name: str, longest: int = 60) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
-def least_drop(content: dict[str, Any]) -> str:
-    """What a watched suite can see, so that nobody reads silence as health."""
+def least_drop(content: dict[str, Any], *, nights: str = "nights") -> str:
+    """What a watched suite can see, so that nobody reads silence as health. nights: what its nights are called."""
     least = content["minimal_detectable_drop"]
     if least:
         share = f"{least['share']:.0%} of {least['replications']} simulations"
         return (
             f"a drop of {least['drop_points']:.1f} points ({least['cases']} cases that break) within {least['nights']} "
-            f"nights, in {share}"
+            f"{nights}, in {share}"
         )
     if "fail" in content["evidence"]:
-        return "no drop within 7 nights, whatever breaks: add cases, or runs to the baseline"
+        return f"no drop within 7 {nights}, whatever breaks: add cases, or runs to the baseline"
     return "nothing of passes and failures: no metric is 0 or 1"

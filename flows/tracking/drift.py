@@ -12,7 +12,13 @@ PAGE = "drift.html"
 
 def log_drift(log: Tracking, run_id: str, result: EvaluateResult) -> None:
     """Write how an assistant stands against its baseline to a run; what is logged twice stands once."""
-    page = render_drift(result.drift, assistant=result.assistant, night=result.night, pictures=result.drift_pictures)
+    page = render_drift(
+        result.drift,
+        assistant=result.assistant,
+        night=result.night,
+        pictures=result.drift_pictures,
+        plan=result.plan,
+    )
     log.client.log_text(run_id, page, PAGE)
     log.log(run_id, metrics=drift_metrics(result.drift), tags=drift_tags(result.drift))
 

@@ -156,3 +156,15 @@ def test_what_is_drawn_goes_from_the_evaluation_to_the_report_of_the_same_night(
     assert f"Drift since {result.drift['since']} drift : since night" in words(page)
     assert len(re.findall('class="strip"', page)) == 8
     assert "pictures" not in json.dumps(told)
+
+
+def test_what_an_adaptive_night_can_see_counts_the_nights_on_which_every_case_is_asked(connections):
+    nights = test_drift.Nights(connections)
+    row = [nights.run() for _ in range(6)][-1].as_row()
+    plan = {"reason": "a canary of 20 cases first", "asked": 20, "cases": 69, "saved": 49, "saved_since_baseline": 49}
+    told = {
+        adaptive: words(render_drift(row, assistant="support", night="2026-11-06", plan=plan if adaptive else None))
+        for adaptive in (True, False)
+    }
+    assert "within 7 nights on which every case is asked, in" in told[True]
+    assert "within 7 nights, in" in told[False]
