@@ -1,6 +1,6 @@
 """Adaptive nights in `bench.drift`: what they save, how late they are, and what a canary may not be chosen from.
 
-A night is asked as `evals.drift.planner` plans it, with the defaults of the setting `adaptive_nights`: 50 canary cases,
+A night is asked as `evals.drift.planner` plans it, with the defaults of the setting `adaptive_nights`: 55 canary cases,
 10 pilot nights, one whole night in 28. The streams are those of an assistant without a judge: fail, pass, and length,
 tokens and cost of an answer, which do not change.
 """
@@ -17,7 +17,7 @@ from evals.drift.decision import Stream, decide, weights
 from evals.drift.planner import OPENING, canary_evidence, choose_canary, is_whole
 from evals.drift.streams import History, Kind, Values, p_values
 
-CANARY, PILOT, EVERY = 50, 10, 28
+CANARY, PILOT, EVERY = 55, 10, 28
 AFTER = 12  # nights that are simulated after a change
 LENGTH_NOISE = 0.2
 NUMBERS = ("length", "tokens", "cost")

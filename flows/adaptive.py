@@ -11,7 +11,7 @@ from evals.drift.streams import p_values
 from evals.drift.verdict import follow, written
 from flows.collecting import collected, progress, standing_baseline
 from flows.connect import Connections
-from flows.drift import metrics_of, nights_since, resets_of
+from flows.drift import metrics_of, nights_before, resets_of
 from flows.exam import CANARY, Exam
 from flows.known_p_values import known_p_values
 from flows.nights import TONIGHT
@@ -38,7 +38,9 @@ def plan_night(connections: Connections, exam: Exam) -> Plan | None:
         return None
     baseline = standing_baseline(connections, exam.assistant)
     if baseline is None:
-        return Plan(progress(connections, len(collected(connections, exam.assistant)) + 1))
+        return Plan(progress(connections, len({*collected(connections, exam.assistant), exam.night})))
+    if exam.night in (*baseline.pilot, *baseline.runs):
+        return Plan("the baseline is made of this night")
     if baseline.release != exam.release:
         return Plan("the release is not the baseline's")
     if not baseline.canary:
@@ -46,7 +48,7 @@ def plan_night(connections: Connections, exam: Exam) -> Plan | None:
             "the baseline was made without pilot nights, so it has no canary; "
             f"`plumbline baseline accept --assistant {exam.assistant}` begins anew with them"
         )
-    before = [each for each in nights_since(connections, baseline) if each.name != exam.night]
+    before = nights_before(connections, baseline, tonight=exam.night)
     last: dict[str, Any] = (before[-1].summary or {}).get("evaluate") or {} if before else {}
     if last.get("verdict") == "drift" and before[-1].name not in baseline.resets:
         return Plan("an alarm stands")
@@ -55,16 +57,16 @@ def plan_night(connections: Connections, exam: Exam) -> Plan | None:
     canary = only(exam, frozenset(baseline.canary))
     if not canary.suites:
         return Plan("no case of the canary is left in the suites")
+    if canary.cases == exam.cases:
+        return Plan("the canary has every case of the suites, so there is none to save; lower canary_cases")
     return Plan(f"a canary of {canary.cases} cases first", canary)
 
 
 def planned_row(connections: Connections, exam: Exam, reason: str, *, asked: int) -> dict[str, Any]:
     """What was planned, and how many cases it saved asking, tonight and since the baseline."""
     baseline = connections.baselines.standing(exam.assistant)
-    before = nights_since(connections, baseline) if baseline else []
-    plans = [
-        ((each.summary or {}).get("evaluate") or {}).get("plan") or {} for each in before if each.name != exam.night
-    ]
+    before = nights_before(connections, baseline, tonight=exam.night) if baseline else []
+    plans = [((each.summary or {}).get("evaluate") or {}).get("plan") or {} for each in before]
     saved = exam.cases - asked
     return {
         "reason": reason,
@@ -86,11 +88,13 @@ def only(exam: Exam, cases: frozenset[str]) -> Exam:
 
 
 def opens(connections: Connections, exam: Exam) -> str | None:
-    """Why tonight's canary calls for the whole suite; None where it looks as before. The canary has been asked."""
+    """Why tonight's canary calls for the whole suite; None where it looks as before, or nobody answered it."""
     baseline = connections.baselines.standing(exam.assistant)
     assert baseline is not None, "a canary is of a baseline"
-    resets = resets_of(connections, baseline)
     followed = follow(canary_metrics(connections, baseline, tonight=exam.night))
+    resets = resets_of(baseline, followed[0].history.names)
+    if not any(each.history.nights[-1] for each in followed):
+        return None
     with known_p_values(connections.drift_cache(f"canary of {baseline.id}")) as known:
         streams = [
             Stream(
@@ -108,7 +112,7 @@ def opens(connections: Connections, exam: Exam) -> str | None:
 
 def canary_metrics(connections: Connections, baseline: Baseline, *, tonight: str) -> tuple[Metric, ...]:
     """The canary's results in the pilot nights, and in the canary nights since; none of them is evidence."""
-    nights = (*(each.name for each in nights_since(connections, baseline) if each.name != tonight), tonight)
+    nights = (*(each.name for each in nights_before(connections, baseline, tonight=tonight)), tonight)
     cases = frozenset(baseline.canary)
     measure = connections.history.measured
     pilot = measure(baseline.assistant, baseline.pilot, release=baseline.release)

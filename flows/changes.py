@@ -27,6 +27,12 @@ def what_changed(summary: dict[str, Any], before: dict[str, Any] | None) -> str:
     return f"Since {before['night']}: {'; '.join(parts) or 'nothing changed'}."
 
 
+def is_whole(summary: dict[str, Any]) -> bool:
+    """Was the night that says this no canary alone?"""
+    plan = (summary.get("evaluate") or {}).get("plan")
+    return plan is None or plan["asked"] >= plan["cases"]
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it needs one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from evals.drift.planner import choose_canary
 from evals.drift.streams import Values
+from flows.changes import counted, is_whole
 from flows.connect import Connections
 from flows.git import git_revision
 from knowledge.baseline import Baseline
@@ -28,14 +29,19 @@ def progress(connections: Connections, nights: int) -> str:
 
 
 def collected(connections: Connections, assistant: str) -> list[str]:
-    """The finished nights of this release that no baseline has used or ended yet, oldest first."""
+    """The finished nights of this release that can make a baseline, oldest first.
+
+    They began after the last one ended, and every case was asked in them: a canary's answers are no evidence.
+    """
     release = connections.release(connections.manifest(assistant))
     last = connections.baselines.last(assistant)
     return [
         each.name
         for each in connections.history.nights(assistant)
         if each.status == "finished"
-        and (each.summary or {}).get("release") == release
+        and each.summary
+        and each.summary.get("release") == release
+        and is_whole(each.summary)
         and (last is None or last.ended_at is None or (each.started_at and each.started_at > last.ended_at))
     ]
 
@@ -59,9 +65,9 @@ def make_baseline(
     wanted = nights_wanted(connections, runs=runs)
     if len(names) < wanted:
         raise ContentError(
-            f"baseline of '{assistant}': {wanted} nights of this release are asked for, {len(names)} are finished. "
-            f"`plumbline baseline make --assistant {assistant} --now` asks every case {wanted - len(names)} times at "
-            "once; or ask for fewer with --runs."
+            f"baseline of '{assistant}': {wanted} whole nights of this release are asked for, {len(names)} are "
+            f"finished. `plumbline baseline make --assistant {assistant} --now` asks every case "
+            f"{counted(wanted - len(names), 'time')} at once; or ask for fewer with --runs."
         )
     pilot, kept = names[-wanted:-runs], names[-runs:]
     manifest, now = connections.manifest(assistant), datetime.now(UTC)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flows.connect import Connections
 
 STOPPED = (
-    "\nstopped; what was recorded is kept: a night that is asked for again goes on from there, "
+    "\nstopped; what was recorded is kept: a night or a baseline that is asked for again goes on from there, "
     "an evaluation by hand begins anew"
 )
 GOOD, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130

@@ -25,25 +25,25 @@ def standing_of(connections: Connections, assistant: str, *, tonight: str) -> St
     manifest = connections.manifest(assistant)
     baseline = standing_baseline(connections, assistant)
     if baseline is None:
-        inside = len(collected(connections, assistant)) + (not tonight.startswith("by hand"))
-        return undecided(progress(connections, inside))
+        inside = {*collected(connections, assistant), *(() if tonight.startswith("by hand") else (tonight,))}
+        return undecided(progress(connections, len(inside)))
+    if tonight in (*baseline.pilot, *baseline.runs):
+        return undecided(f"night {tonight} is one of those that the baseline is made of", baseline_id=baseline.id)
     if differing := baseline.differing(connections.release_parts(manifest)):
         return undecided(
             f"the release differs from the baseline's in {', '.join(differing)}: change it back, or say that it is "
             f"meant by `plumbline baseline accept --assistant {assistant}`",
             baseline_id=baseline.id,
         )
-    results, resets = results_since(connections, baseline, tonight=tonight), resets_of(connections, baseline)
+    results = results_since(connections, baseline, tonight=tonight)
+    resets = resets_of(baseline, results.nights)
     with known_p_values(connections.drift_cache(baseline.id)) as known:
         return judge(results, resets=resets, known=known)
 
 
 def results_since(connections: Connections, baseline: Baseline, *, tonight: str) -> Results:
     """The results of the baseline's runs and of the nights of its release since, tonight's last."""
-    names = [each.name for each in nights_since(connections, baseline)]
-    if tonight in names:  # it is asked again, and what came after it was not known then
-        names = names[: names.index(tonight)]
-    nights = (*names, tonight)
+    nights = (*(each.name for each in nights_before(connections, baseline, tonight=tonight)), tonight)
     measured = connections.history.measured(baseline.assistant, (*baseline.runs, *nights), release=baseline.release)
     slices: dict[str, set[str]] = {}
     for each in measured:
@@ -92,10 +92,16 @@ def nights_since(connections: Connections, baseline: Baseline) -> list[Night]:
     ]
 
 
-def resets_of(connections: Connections, baseline: Baseline) -> frozenset[int]:
-    """The nights since the baseline, counted from 0, before which evidence was dropped."""
-    names = [each.name for each in nights_since(connections, baseline)]
-    return frozenset(names.index(name) + 1 for name in baseline.resets if name in names)
+def nights_before(connections: Connections, baseline: Baseline, *, tonight: str) -> list[Night]:
+    """Those of them before tonight; of a night that is asked again, what came after it was not known then."""
+    nights = nights_since(connections, baseline)
+    names = [each.name for each in nights]
+    return nights[: names.index(tonight)] if tonight in names else nights
+
+
+def resets_of(baseline: Baseline, nights: Sequence[str]) -> frozenset[int]:
+    """Those of the nights since the baseline, counted from 0, before which evidence was dropped."""
+    return frozenset(nights.index(name) + 1 for name in baseline.resets if name in nights)
 
 
 def _values(measured: Sequence[Measured], name: str) -> Mapping[str, Sequence[float]]:

@@ -198,7 +198,7 @@ def compare_nights(asking: Asking, started: float) -> EvaluateResult:
         cases=tuple(_case_row(row) for row in rows),
         comparison=comparison,
         verdict=standing.verdict,
-        verdict_reason="; ".join(each for each in (_missing(outcome), standing.reason, _canary(exam)) if each),
+        verdict_reason="; ".join(each for each in (_missing(outcome), standing.reason, _canary(exam, rows)) if each),
         drift=standing.as_row(),
         drift_pictures=draw_drift(standing.results, standing) if standing.results else None,
         cost_usd=round(read_cost(connections.history, exam.assistant, exam.night), 6),
@@ -244,8 +244,13 @@ def _missing(outcome: Outcome) -> str:
     return f"{counted(len(outcome.missing), 'case')} missing ({outcome.missing[0].reason})" if outcome.missing else ""
 
 
-def _canary(exam: Exam) -> str:
-    return f"asked tonight: a canary of {exam.cases} cases, which looks as before" if exam.repeat == CANARY else ""
+def _canary(exam: Exam, rows: Sequence[dict[str, Any]]) -> str:
+    if exam.repeat != CANARY:
+        return ""
+    asked = f"asked tonight: a canary of {exam.cases} cases"
+    if len(rows) == exam.cases:
+        return f"{asked}, which looks as before"
+    return f"{asked}; the {len(rows)} answered look as before" if rows else f"{asked}, none of them answered"
 
 
 def _result(row: dict[str, Any]) -> Result:

@@ -76,7 +76,7 @@ class EmbeddingSettings(Content):
 class AdaptiveSettings(Content):
     """Nights on which a canary is asked first, and all cases only where it has changed, or every so many nights."""
 
-    canary_cases: int = Field(default=50, ge=10, le=10_000)
+    canary_cases: int = Field(default=55, ge=10, le=10_000)
     pilot_nights: int = Field(default=10, ge=3, le=100)
     whole_every: int = Field(default=28, ge=2, le=366)
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from flows.changes import counted
+
 
 def ingest(row: dict[str, Any]) -> str:
     """Documents and chunks indexed, and what was kept out and why."""
@@ -57,8 +59,9 @@ def evaluate(row: dict[str, Any]) -> str:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         lines.append(f"Missing      {', '.join(names[:5])}{more}: {reason}")
     if plan := row.get("plan"):
-        saved = f"{plan['saved']:,} saved tonight, {plan['saved_since_baseline']:,} since the baseline"
-        lines.append(f"Asked        {plan['asked']} for {plan['cases']} cases, {saved}: {plan['reason']}")
+        tonight = f"{-plan['saved']:,} more than there are" if plan["saved"] < 0 else f"{plan['saved']:,} saved tonight"
+        since = f"{plan['saved_since_baseline']:,} saved since the baseline"
+        lines.append(f"Asked        {plan['asked']} for {plan['cases']} cases, {tonight}, {since}: {plan['reason']}")
     lines.append(f"Verdict      {row['verdict']}: {row['verdict_reason']}")
     lines.append(f"Cost         {row['cost_usd']:.4f} USD")
     return "\n".join(lines)
@@ -223,7 +226,7 @@ def watch(content: dict[str, Any]) -> str:
     last = f", the last of them {content['last_night']}" if content["last_night"] else ""
     since = f"{content['nights']} since{last}"
     lines = [
-        f"Results      {content['cases']} cases, baseline of {baseline['runs']} nights, {since}",
+        f"Results      {counted(content['cases'], 'case')}, baseline of {counted(baseline['runs'], 'night')}, {since}",
         f"Verdict      {content['verdict']}: {content['reason']}",
     ]
     for stream, evidence in content["evidence"].items():

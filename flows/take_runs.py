@@ -25,7 +25,8 @@ def take_runs(assistant: str, runs: int) -> Baseline:
         say(f"baseline: {counted(finished, 'night')} finished, {counted(lacking, 'run')} of {exam.cases} cases to take")
         number = connections.baselines.made(assistant) + 1
         names = tuple(f"baseline {number} run {each}" for each in range(1, lacking + 1))
-        for name in names:
+        for place, name in enumerate(names, 1):
+            say(f"baseline: run {place} of {lacking}")
             outcome = answer_cases(replace(exam, night=name))
             if outcome.missing:
                 why = outcome.missing[0].reason.rstrip(".")

@@ -39,6 +39,8 @@ def watch(
     from evals.drift.verdict import judge
     from flows.known_p_values import known_p_values
 
+    if page and page.resolve() == file.resolve():
+        raise PlumblineError(f"--page {page}: these are the results themselves. Name another file for the page.")
     results = read_results(file, metrics=metrics)
     with known_p_values(find_project().state / "cache" / "watch" / f"{results.baseline_id}.json") as known:
         standing = judge(results, alarm=alarm, known=known)

@@ -71,8 +71,8 @@ class History(Database):
 
     # --- nights
 
-    def nights(self, assistant: str, *, last: int = 1000) -> list[Night]:
-        """The last nights of an assistant, oldest first."""
+    def nights(self, assistant: str, *, last: int | None = None) -> list[Night]:
+        """The nights of an assistant, or the last so many, oldest first."""
         query = (
             select(tables.night)
             .where(tables.night.c.assistant == assistant)

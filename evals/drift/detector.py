@@ -77,7 +77,8 @@ def detect(
             if scale.begins(night - begin):
                 guards[scale] = _guard(z_past)
             if scale in p_values:
-                states[scale] = states[scale].after(p_values[scale], scale.length, guards[scale], night)
+                first = _first_measured(nights, night - scale.length + 1)
+                states[scale] = states[scale].after(p_values[scale], scale.length, guards[scale], first)
         if (nightly := p_values.get(NIGHTLY)) is not None:
             z_past.append(z_value(nightly))
         after.append({scale: state.evidence for scale, state in states.items()})
@@ -103,9 +104,9 @@ class _State:
     cusum: float
     since: int
 
-    def after(self, p: float | None, length: int, guard: float, night: int) -> "_State":
+    def after(self, p: float | None, length: int, guard: float, first: int) -> "_State":
         gained = np.ones(len(BETS)) if p is None else e_values(p, guard)
-        since = self.since if self.cusum > 1 else night - length + 1
+        since = self.since if self.cusum > 1 else first
         with np.errstate(over="ignore"):
             r = np.minimum((self.r + length) * gained, 1e300)
         return _State(r, min(max(self.cusum, 1.0) * float(gained.mean()), 1e300), since)
@@ -117,6 +118,11 @@ class _State:
 
 def _fresh(night: int) -> _State:
     return _State(np.zeros(len(BETS)), 1.0, night)
+
+
+def _first_measured(nights: Sequence[Mapping[Scale, float | None]], begin: int) -> int:
+    """The first night of a block with a result: on the others nothing can have been seen to begin."""
+    return next((night for night in range(begin, len(nights)) if NIGHTLY in nights[night]), begin)
 
 
 def _guard(z_past: Sequence[float]) -> float:

@@ -1,13 +1,15 @@
 """Which cases are asked tonight: all of them, or a canary of stable ones that can call for all.
 
 On most nights only the canary is asked. Where it no longer looks like its own past, the whole suite is asked in the
-same night; and so it is on every 28th night, whatever the canary says.
+same night; and so it is on the first night after the baseline and every 28th from then on, whatever the canary says.
 
 Only whole nights are evidence. The canary is held against a pool of its own, the pilot nights it was chosen from and
 the canary nights since, and on a night that it opens its cases are asked once more. So, given the rates of the cases,
 which nights are whole depends on nothing that the verdict counts: baseline and whole nights are exchangeable as if the
 nights had been drawn by lot, and the promise on false alarms holds for any canary and any rule that opens. A canary
 chosen from nights of the verdict's own pool would open the nights that differ from them by chance: it is refused.
+What is needed is that the two askings of a case in one night are independent given its rate. A provider's bad night
+moves both; simulated, identical answers to both askings gave no more alarms than independent ones.
 """
 
 import hashlib
@@ -18,7 +20,7 @@ from evals.drift.decision import Stream
 from evals.drift.detector import Scale, e_values
 from evals.drift.streams import Values, by_case
 
-OPENING = 2.4  # weighted evidence of the canary that opens a night
+OPENING = 2.0  # weighted evidence of the canary that opens a night
 MOST_EVIDENCE = 1e300
 SHORT = (Scale(1), Scale(2), Scale(2, 1))  # what a night is opened by
 
@@ -73,4 +75,4 @@ def canary_evidence(streams: Sequence[Stream], *, resets: frozenset[int] = froze
 
 def is_whole(night: int, *, every: int) -> bool:
     """Is this night, counted from 0 since the baseline, one of those on which the whole suite is asked anyway?"""
-    return (night + 1) % every == 0
+    return night % every == 0

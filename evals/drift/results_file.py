@@ -7,7 +7,7 @@ first appear.
 """
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,7 +79,7 @@ def _chosen(path: Path, rows: list[Row], metrics: Collection[str]) -> list[Row]:
 
 def _order(path: Path, rows: Sequence[Row]) -> _Order:
     """The nights that are marked, or the first ten, are the baseline; a night of it without a result does not count."""
-    names = _sorted({row.night: None for row in rows})
+    names = _sorted(path, {row.night: row.number for row in reversed(rows)})
     measured = {row.night for row in rows if row.value is not None}
     marked = _marked(path, rows, names)
     if marked is not None:
@@ -90,13 +90,24 @@ def _order(path: Path, rows: Sequence[Row]) -> _Order:
     return _Order(baseline, BASELINE_NIGHTS, tuple(since))
 
 
-def _sorted(names: Iterable[str]) -> list[str]:
-    """By date or number where all are such, else as they come."""
-    found = list(names)
-    for key in (_moment, _number):
+def _sorted(path: Path, names: Mapping[str, int]) -> list[str]:
+    """By date or number where all are such, else as they come. names: each with its first row. Raises ContentError."""
+    found = sorted(names, key=names.__getitem__)
+    for key in (_number, _moment):
         with suppress(ValueError):
             return [name for _, name in sorted((key(name), name) for name in found)]
+    dated = [name for name in found if _is_date(name)]
+    if dated and (odd := next((name for name in found if name not in dated), None)) is not None:
+        raise wrong_cell(path, names[odd], "night", f"{odd!r} is no date, as {dated[0]!r} is; write it like that")
     return found
+
+
+def _is_date(name: str) -> bool:
+    try:
+        _moment(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _moment(name: str) -> float:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
+from flows.changes import is_whole
+
 STEPS = ("ingest", "check", "evaluate")
 NOTICEABLE = 0.0005  # of a measure: less does not show in the three digits it is written with
 
@@ -33,21 +35,19 @@ class QueryMove:
 
 def pass_rate(summary: Summary) -> float | None:
     """Share of the graded cases that passed."""
-    rate: float | None = summary["evaluate"]["scores"]["all"]["rate"] if _whole(summary) else None
+    rate: float | None = summary["evaluate"]["scores"]["all"]["rate"] if _measured(summary) else None
     return rate
 
 
 def interval(summary: Summary) -> tuple[float, float] | None:
     """The Wilson interval of that share."""
-    found = summary["evaluate"]["scores"]["all"]["interval"] if _whole(summary) else None
+    found = summary["evaluate"]["scores"]["all"]["interval"] if _measured(summary) else None
     return (found[0], found[1]) if found else None
 
 
-def _whole(summary: Summary) -> bool:
+def _measured(summary: Summary) -> bool:
     """Was the whole suite asked? A canary passes more often than the suite it stands for."""
-    evaluated = summary.get("evaluate")
-    plan = (evaluated or {}).get("plan")
-    return bool(evaluated) and (plan is None or plan["asked"] >= plan["cases"])
+    return bool(summary.get("evaluate")) and is_whole(summary)
 
 
 def documents_held(summary: Summary) -> int:
@@ -110,10 +110,11 @@ def passed_cases(summary: Summary, last: Summary | None) -> dict[str, Figure]:
     """By kind of case: how many passed. Numbers of passes compare only where as many cases were graded."""
     then = last["evaluate"]["scores"] if last and last.get("evaluate") else {}
     found = {}
+    name = "Cases passed" if is_whole(summary) else "Canary cases passed"
     for kind, score in summary["evaluate"]["scores"].items():
         same = kind in then and then[kind]["cases"] == score["cases"]
         before = then[kind]["passed"] if same else None
-        found[kind] = _figure("Cases passed", f"{score['passed']} of {score['cases']}", score["passed"], before)
+        found[kind] = _figure(name, f"{score['passed']} of {score['cases']}", score["passed"], before)
     return found
 
 

@@ -42,25 +42,29 @@ def test_a_model_that_silently_changed_is_drift_in_the_same_night_although_a_can
     calls = fault_server.calls()
     assert calls.answered == 6 * calls.distinct, "every case was asked six times"
 
-    quiet = json.loads(checkout.run("nightly", "--night", "2026-11-03", "--json", **environment).stdout)
+    whole = json.loads(checkout.run("nightly", "--night", "2026-11-03", "--json", **environment).stdout)
+    assert (whole["verdict"], whole["evaluate"]["plan"]["asked"]) == ("steady", 69)
+    calls = fault_server.calls()
+
+    quiet = json.loads(checkout.run("nightly", "--night", "2026-11-04", "--json", **environment).stdout)
     plan = quiet["evaluate"]["plan"]
     assert (plan["asked"], plan["cases"], plan["saved"]) == (20, 69, 49)
     assert fault_server.calls().answered - calls.answered <= 20
     assert "a canary of 20 cases, which looks as before" in quiet["verdict_reason"]
 
     fault_server.set(behaviours={"wrong_on": ".", "wordier": True})
-    done = checkout.run("nightly", "--night", "2026-11-04", "--json", **environment)
+    done = checkout.run("nightly", "--night", "2026-11-05", "--json", **environment)
     assert done.status == 1, done.stderr
     said = json.loads(done.stdout)
     assert said["evaluate"]["plan"]["reason"].startswith("the canary has changed")
     assert said["evaluate"]["plan"]["asked"] == 20 + 69
     assert said["verdict"] == "drift"
     drift = said["evaluate"]["drift"]
-    assert (drift["alarm_night"], drift["baseline_id"]) == ("2026-11-04", baseline["id"])
+    assert (drift["alarm_night"], drift["baseline_id"]) == ("2026-11-05", baseline["id"])
     report = Path(said["report"]).read_text(encoding="utf-8")
     assert "Drift since" in report
     assert "the canary has changed" in report
-    again = checkout.run("nightly", "--night", "2026-11-04", "--json", **environment)
+    again = checkout.run("nightly", "--night", "2026-11-05", "--json", **environment)
     assert json.loads(again.stdout) == said
 
 

@@ -75,7 +75,7 @@ def test_an_interrupted_night_says_how_to_go_on_and_leaves_no_process(checkout: 
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout) == (130, "")
-    assert "stopped; what was recorded is kept: a night that is asked for again goes on from there" in stderr
+    assert "stopped; what was recorded is kept: a night or a baseline that is asked for again goes on" in stderr
     assert_quiet(stderr)
     assert not _servers_of(checkout)
 

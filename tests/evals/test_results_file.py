@@ -42,6 +42,10 @@ def nights(count, *, cases=3, metric="pass", value=1, first=1):
         (f"{HEADER}\n1,a,pass,1\n\n1,b,pass,0,5", "row 4 has 5 cells, the header 4."),
         (f"{HEADER}\n1,a,pass,1\n,b,pass,1", "row 3, column 'night': it is empty."),
         (f"{HEADER}\n1, ,pass,1", "row 2, column 'case': it is empty."),
+        (
+            f"{HEADER}\n2026-03-09,a,pass,1\n2026-3-10,a,pass,1",
+            "row 3, column 'night': '2026-3-10' is no date, as '2026-03",
+        ),
         (f'{HEADER}\n"1\n2",a,pass,1', "row 2, column 'night': '1\\n2' holds a character that cannot be shown."),
         (f"{HEADER}\n1,a,,1", "row 2, column 'metric': it is empty."),
         (f"{HEADER}\n1,a,pass,True", "row 2, column 'value': 'True' is no number. Write 1 for passed, 0 for failed"),

@@ -8,6 +8,7 @@ import pytest
 
 from evals.case import read_suite
 from flows.adaptive import opens, plan_night, planned_row
+from flows.collecting import collected
 from flows.connect import Connections
 from flows.drift import results_since, standing_of
 from flows.exam import CANARY, WHOLE, Exam, told
@@ -98,11 +99,10 @@ def test_pilot_and_baseline_are_whole_then_a_canary_is_asked_and_every_fifth_nig
     said = [nights.run() for _ in range(12)]
     pilot, baseline = [f"pilot {number} of 3" for number in (1, 2)], [f"baseline {number} of 4" for number in range(5)]
     assert [standing.reason for _, standing in said[:7]] == [*pilot, *baseline]
-    assert nights.asked == [69] * 7 + [30] * 4 + [69]
-    assert [row["saved"] for row, _ in said] == [0] * 7 + [39] * 4 + [0]
+    assert nights.asked == [69] * 7 + [69] + [30] * 4
+    assert [row["saved"] for row, _ in said] == [0] * 8 + [39] * 4
     assert said[-1][0]["saved_since_baseline"] == 4 * 39
     assert said[-1][1].verdict == "steady"
-    assert said[-2][1].reason == "baseline 4 of 4, and no result since"
 
 
 def test_no_night_of_the_pilot_is_a_run_of_the_baseline(connections):
@@ -125,7 +125,7 @@ def test_a_canary_that_breaks_opens_the_whole_suite_and_only_that_is_evidence(co
     assert standing.verdict == "drift"
     baseline = connections.baselines.standing("support")
     passed = results_since(connections, baseline, tonight="2026-11-10").metrics[0].history
-    assert [len(night) for night in passed.nights] == [0, 0, 69]
+    assert [len(night) for night in passed.nights] == [69, 0, 69]
     assert {len(values) for values in passed.nights[-1].values()} == {1}, "the canary's answers are not counted"
 
 
@@ -161,3 +161,59 @@ def test_a_night_is_told_by_the_whole_suite_where_it_was_asked():
     assert told([canary, whole]) == [whole]
     assert told([canary]) == [canary]
     assert told([]) == []
+
+
+def test_no_baseline_is_made_of_nights_that_asked_a_canary_alone(connections):
+    nights = Nights(connections)
+    for _ in range(12):
+        nights.run()
+    assert nights.asked[-4:] == [30] * 4
+    assert collected(connections, "support") == [f"2026-11-{day:02d}" for day in range(1, 9)]
+
+
+def test_a_night_that_is_asked_again_knows_nothing_of_those_after_it(connections):
+    nights = Nights(connections)
+    for _ in range(9):
+        nights.run()
+    nights.run(broken=4)
+    asked = {night.name: night for night in connections.history.nights("support")}
+    for name, reason in {
+        "2026-11-03": "the baseline is made of this night",
+        "2026-11-07": "the baseline is made of this night",
+        "2026-11-08": "one night in 5 is whole",
+        "2026-11-09": "a canary of 30 cases first",
+    }.items():
+        with within(asked[name]):
+            plan = plan_night(connections, nights.exam(name))
+            assert plan.reason == reason
+    assert opens(connections, nights.exam("2026-11-09")) is None
+    assert opens(connections, nights.exam("2026-11-10")) is not None
+
+
+def test_a_night_of_the_baseline_is_not_held_against_it(connections):
+    nights = Nights(connections)
+    for _ in range(6):
+        nights.run()
+    assert standing_of(connections, "support", tonight="2026-11-06").reason == "baseline 3 of 4"
+    nights.run()
+    standing = standing_of(connections, "support", tonight="2026-11-07")  # as when its missing cases are asked
+    assert (standing.verdict, standing.reason) == (
+        "not enough evidence",
+        "night 2026-11-07 is one of those that the baseline is made of",
+    )
+
+
+def test_a_canary_that_nobody_answered_opens_nothing(connections):
+    nights = Nights(connections)
+    for _ in range(8):
+        nights.run()
+    assert nights.run(broken=4)[0]["reason"].startswith("the canary has changed")
+    assert opens(connections, nights.exam("2026-11-10")) is None
+
+
+def test_a_canary_of_every_case_is_the_whole_suite(connections):
+    nights = Nights(connect_with(connections.project.folder, ADAPTIVE.replace("30", "500")))
+    for _ in range(9):
+        row, _ = nights.run()
+    assert nights.asked == [69] * 9
+    assert row["reason"].endswith("lower canary_cases")

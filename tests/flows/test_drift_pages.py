@@ -12,7 +12,7 @@ from made_nights import evaluate_result, summary_of
 from made_standings import standing_after
 
 from evals.drift.verdict import undecided
-from flows.evaluate import Outcome, compare_nights
+from flows.evaluate import Asking, Outcome, compare_nights
 from flows.exam import Exam
 from flows.nightly import report_night
 from flows.report import draw_drift, render, render_drift
@@ -149,7 +149,7 @@ def test_what_is_drawn_goes_from_the_evaluation_to_the_report_of_the_same_night(
         connections.history.note_night(each, summary=summary_of(each.name, release=release))
     nights.run(broken=8, finish=False)
     exam = Exam("support", "2026-11-07", release, 3, ())
-    result = compare_nights.fn(exam, Outcome({"paid": 0, "reused": 0}, ()), time.perf_counter())
+    result = compare_nights.fn(Asking(exam, Outcome({"paid": 0, "reused": 0}, ())), time.perf_counter())
     summary = summary_of("2026-11-07", evaluate=result, mlflow_run_id=None, verdict=result.verdict)
     told = report_night.fn(summary, result.drift_pictures)
     page = Path(told["report"]).read_text(encoding="utf-8")

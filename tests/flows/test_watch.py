@@ -148,6 +148,14 @@ def test_the_door_prints_one_object_and_never_imports_prefect(tmp_path):
     assert json.loads(done.stdout)["page"] == str(tmp_path / "page.html")
 
 
+def test_the_page_never_takes_the_place_of_the_results(run, tmp_path):
+    path = results_file(tmp_path, nights=4)
+    before = path.read_bytes()
+    with pytest.raises(PlumblineError, match="these are the results themselves"):
+        run(path, "--page", tmp_path / "." / path.name)
+    assert path.read_bytes() == before
+
+
 def test_a_wrong_file_and_a_page_that_cannot_be_written_are_told(run, tmp_path):
     with pytest.raises(PlumblineError, match=r"--page .*: cannot be written \(No such file or directory\)"):
         run(results_file(tmp_path, nights=4), "--page", tmp_path / "none" / "watch.html")

@@ -143,3 +143,9 @@ def test_r_expects_no_more_than_the_nights_that_have_passed():
     error = np.std(last, axis=0) / np.sqrt(len(last))
     assert (mean <= 16 + 3 * error).all()
     assert mean.max() > 1
+
+
+def test_a_block_that_begins_with_nights_without_a_result_is_since_the_first_with_one():
+    nights = [{NIGHTLY: 0.5}, {}, {Scale(2): 0.5}, {NIGHTLY: 1e-6, Scale(4): 1e-6}]
+    assert detect(nights)[-1][Scale(4)].since == 0
+    assert detect([{}, {}, {}, {NIGHTLY: 1e-6, Scale(4): 1e-6}])[-1][Scale(4)].since == 3
