@@ -156,7 +156,7 @@ def _written(folder, text=_FILE):
     ("old", "new", "same"),
     [
         ("judge: ", "# a comment\ndescription: A new word.\njudge: ", True),
-        ("version: 2", "version: 3", False),
+        ("version: 1", "version: 2", False),
         ("Is it", "Is this", False),
         ("{{question}}", "{{question}}:", False),
     ],

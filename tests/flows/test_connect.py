@@ -117,7 +117,7 @@ def _name_judge(folder: Path) -> None:
         ("knowledge/policies/support.yaml", "outcome: escalated", "outcome: refused", "policy"),
         ("params.yaml", "max_tokens: 200", "max_tokens: 150", "recipe"),
         ("evals/judges/correctness.yaml", "Question:", "They asked:", "judge"),
-        ("evals/judges/correctness.yaml", "version: 1", "version: 2", "judge"),
+        ("evals/judges/correctness.yaml", "version: 2", "version: 3", "judge"),
         ("knowledge/manifests/support.yaml", "gpt-5-mini", "gpt-5", "manifest"),
     ],
 )
