@@ -23,8 +23,8 @@ check: .venv/.ready docs  ## format, lint, types, import contracts, documentatio
 docs: .venv/.ready  ## the documentation as pages in build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
-prove: .venv/.ready  ## the slow proofs
-	$(PY) -m pytest -m nightly -n 0
+prove: .venv/.ready  ## the slow proofs, and every property on new examples
+	$(PY) -m pytest -m "nightly or hypothesis" -n 0 --hypothesis-profile=prove
 
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv from requirements.lock (once, under a minute) ..."

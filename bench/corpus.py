@@ -27,7 +27,7 @@ from flows.snapshots import keep_documents, restore_documents
 from knowledge.record import Document
 from knowledge.snapshot import Snapshot
 from knowledge.source import Source
-from pipelines.ingestion.sync import list_documents
+from pipelines.ingestion.sync import SyncSettings, list_documents
 
 SEED = 7
 IMPORT = [sys.executable, "-c", "import time; t = time.perf_counter(); import dvc.repo; print(time.perf_counter() - t)"]
@@ -40,7 +40,9 @@ def timed(step: Callable[[], object]) -> float:
 
 
 def listing(folder: Path) -> list[Document]:
-    return list_documents(Source(name="bench", collection="bench", url=str(folder), owner="bench"), project=folder)
+    source = Source(name="bench", collection="bench", url=str(folder), owner="bench")
+    with tempfile.TemporaryDirectory() as state:
+        return list_documents(source, project=folder, state=Path(state), settings=SyncSettings(), max_size_mb=50)
 
 
 def change(folder: Path, changed: Path | None, place: Path) -> Path:

@@ -247,7 +247,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for name in ("cases", "latency_seconds", "concurrency", "timeout_seconds", "faults", "seed")
         },
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in ("openai", "lancedb", "prefect", "sqlalchemy")},
+        "versions": {name: version(name) for name in ("openai", "pylance", "prefect", "sqlalchemy")},
     }
 
 

@@ -54,7 +54,7 @@ def measure(runs: int) -> dict[str, object]:
         "goal_seconds": GOALS,
         "next_night_over_empty_flow": round(medians["next_night"] / medians["empty_flow_next"], 2),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in ("prefect", "mlflow", "lancedb", "unstructured")},
+        "versions": {name: version(name) for name in ("prefect", "mlflow", "pylance", "unstructured")},
     }
 
 

@@ -130,7 +130,7 @@ def measure(runs: int) -> dict[str, Any]:
         "platforms_seconds": round(sum(warm[stage] for stage in STAGES), 2),
         "goal_seconds": GOALS,
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in ("prefect", "mlflow", "dvc", "lancedb")},
+        "versions": {name: version(name) for name in ("prefect", "mlflow", "dvc", "pylance")},
     }
 
 

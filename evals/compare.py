@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from evals.case import KINDS
 
 
@@ -37,6 +35,8 @@ class PassRate:
         """Low and high end."""
         if not self.cases:
             return None
+        from scipy.stats import binomtest  # 40 MB that an ingest can spare
+
         found = binomtest(self.passed, self.cases).proportion_ci(confidence_level=0.95, method="wilson")
         return float(found.low), float(found.high)
 

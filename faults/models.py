@@ -42,10 +42,10 @@ def reply_to(path: str, content: Mapping[str, Any], digest: str, behaviours: Beh
 
 
 def malformed(reply: Reply) -> Reply:
-    """The reply with its JSON broken off."""
+    """The reply with its JSON broken off; a stream ends with the broken event."""
     if reply.chunks:
-        first = reply.chunks[0]
-        return replace(reply, chunks=(first[: len(first) // 2] + b"\n\n", *reply.chunks[1:]))
+        *sound, last, _done = reply.chunks
+        return replace(reply, chunks=(*sound, last[: len(last) // 2] + b"\n\n"))
     return replace(reply, body=reply.body[: len(reply.body) // 2])
 
 

@@ -35,7 +35,9 @@ def baseline_make(assistant: str, runs: int | None, now: bool, as_json: bool) ->
     connections = connect()
     runs = runs or connections.settings.baseline_nights
     if now:
-        return _show(open_flow("take_runs", lambda to: can_evaluate(to, assistant))(assistant, runs), as_json)
+        return _show(
+            open_flow("take_runs", lambda to: can_evaluate(to, assistant))(assistant=assistant, runs=runs), as_json
+        )
     from flows.collecting import make_baseline
 
     return _show(make_baseline(connections, assistant, runs=runs, by="person"), as_json)

@@ -1,26 +1,26 @@
 """The flow `check`: is the candidate fresh and does it find what it should? If so, it serves."""
 
 import time
-from contextlib import closing
 from datetime import UTC, datetime
 
 from prefect import flow
 
 from evals.freshness import Freshness, measure_freshness
-from evals.gate import judge_retrieval, read_gates
-from evals.retrieval import RetrievalQuality, measure_retrieval, read_queries
+from evals.gate import Gate, hold_for_quarantine, judge_retrieval, read_gates
+from evals.paired import Paired
+from evals.retrieval import RetrievalQuality
 from flows.announce import announce_check
 from flows.connect import Connections, connect
 from flows.forms import CollectionName
+from flows.labelled import COMPARED, compare_with, measure_version
 from flows.results import CheckResult
 from flows.screen import say
 from flows.state import hold_state
 from flows.step import step
 from flows.tracking.steps import log_check
-from pipelines.answering.retrieve import Asked, retrieve_many
-from pipelines.ingestion.sync import list_documents
+from knowledge.quarantine import accept_all
 
-DEPTH = 30  # passages a query fetches, so that ten different documents are among them
+SERVED = 5  # versions that have served are kept for going back to them, however many have been made since
 
 
 @flow(name="check", flow_run_name="check {collection}")
@@ -35,7 +35,8 @@ def check(collection: CollectionName = "support") -> CheckResult:
         version = find_candidate(collection)
         freshness = check_freshness(collection, version)
         quality = check_retrieval(collection, version)
-        result = decide(collection, version, freshness, quality, started)
+        tonight = compare_retrieval(collection, version, quality)
+        result = decide(collection, version, freshness, quality, tonight=tonight, started=started)
         log_check(result, quality)
         announce_check(result)
         return result
@@ -43,8 +44,8 @@ def check(collection: CollectionName = "support") -> CheckResult:
 
 @step
 def find_candidate(collection: str) -> int:
-    """The newest version of the collection."""
-    return connect().store.open(collection).version
+    """The newest version of the collection that adds up."""
+    return connect().store.candidate(collection).version
 
 
 @step
@@ -55,7 +56,7 @@ def check_freshness(collection: str, version: int) -> tuple[Freshness, ...]:
     held = [entry.rejected for entry in connections.history.quarantined(collection)]
     now = datetime.now(UTC)
     return tuple(
-        measure_freshness(source, list_documents(source, project=connections.project.folder), indexed, held, now)
+        measure_freshness(source, connections.list_documents(source), indexed, held, now)
         for source in connections.sources(collection)
     )
 
@@ -63,26 +64,36 @@ def check_freshness(collection: str, version: int) -> tuple[Freshness, ...]:
 @step
 def check_retrieval(collection: str, version: int) -> RetrievalQuality:
     """Rank documents for every labelled query, each with its own reader's groups, and score the rankings."""
+    return measure_version(connect(), collection, version)
+
+
+@step
+def compare_retrieval(collection: str, version: int, quality: RetrievalQuality) -> Paired | None:
+    """Ask what serves the same queries on the same day."""
     connections = connect()
-    opened = connections.store.open(collection, version=version)
-    queries = read_queries(connections.project.evals / "queries", collection)
-    asked = [Asked(query.text, query.groups) for query in queries]
-    with closing(connections):
-        found = retrieve_many(asked, opened, connections.embedder, limit=DEPTH)
-    ranked = {query.id: [hit.doc_id for hit in hits] for query, hits in zip(queries, found, strict=True)}
-    return measure_retrieval(queries, ranked, set(opened.documents()))
+    serving = connections.production_version(collection)
+    return None if serving is None else compare_with(connections, collection, serving, version, quality)
 
 
 @step
 def decide(
-    collection: str, version: int, freshness: tuple[Freshness, ...], quality: RetrievalQuality, started: float
+    collection: str,
+    version: int,
+    freshness: tuple[Freshness, ...],
+    quality: RetrievalQuality,
+    *,
+    tonight: Paired | None,
+    started: float,
 ) -> CheckResult:
-    """Hold the floors against the measures, and move the pointer or leave it."""
+    """Hold the floors and what serves against the measures, and move the pointer or leave it."""
     connections = connect()
     gates = read_gates(connections.project.evals / "gates.yaml")
     floors = gates.floors.get(collection, {})
-    gate = judge_retrieval(quality, floors, min_queries=gates.min_queries)
+    gate = judge_retrieval(quality, floors, min_queries=gates.min_queries, margin=gates.margin, tonight=tonight)
+    gate = look_at_quarantine(connections, collection, gate, sum(each.documents for each in freshness))
     moved = gate.opens and move_pointers(connections, collection, version, gate.verdict, gate.reason)
+    if gate.opens:
+        accept_all(connections.history, collection)
     production = connections.production_version(collection)
     where = f"version {production} serves" if production is not None else "no version serves"
     say(f"check: {gate.verdict} ({gate.reason}); {where}")
@@ -98,8 +109,21 @@ def decide(
         production_version=production,
         moved=moved,
         seconds=round(time.perf_counter() - started, 2),
-        per_query={query: round(scores["nDCG@10"], 4) for query, scores in quality.per_query.items()},
+        per_query={query: round(scores[COMPARED], 4) for query, scores in quality.per_query.items()},
     )
+
+
+def look_at_quarantine(connections: Connections, collection: str, gate: Gate, listed: int) -> Gate:
+    """Hold a version that lost too many documents at once; not the first one, whose place no better one has."""
+    if connections.production_version(collection) is None:
+        return gate
+    kept_out = connections.history.quarantined(collection)
+    new = [entry.rejected.doc_id for entry in kept_out if entry.accepted_at is None]
+    held = hold_for_quarantine(gate, new, listed, max_share=connections.settings.alarms.quarantine_share)
+    if held == gate:
+        return gate
+    remedy = f"mend them, or let them pass with `plumbline quarantine accept --all --collection {collection}`"
+    return Gate("fail", f"{held.reason}; {remedy}")
 
 
 def move_pointers(connections: Connections, collection: str, version: int, verdict: str, reason: str) -> bool:
@@ -112,5 +136,7 @@ def move_pointers(connections: Connections, collection: str, version: int, verdi
             why = f"check: {'unproven, ' if verdict != 'pass' else ''}{reason}"
             connections.history.move_pointer(holder, release=release, versions=versions, moved_by="check", reason=why)
             moved = True
-        connections.store.open(collection).tag(f"production-{holder.replace(':', '-')}", version)
+        opened, tag = connections.store.open(collection), holder.replace(":", "-")
+        opened.tag(f"production-{tag}", version)
+        opened.keep(f"served-{tag}", connections.history.served(holder, collection, last=SERVED))
     return moved

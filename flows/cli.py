@@ -13,6 +13,7 @@ import click
 from faults.door import faults
 from flows import lookups, summaries
 from flows.baseline import baseline
+from flows.contracts import contracts
 from flows.corpus import corpus
 from flows.doors import (
     COULD_NOT_RUN,
@@ -29,6 +30,7 @@ from flows.doors import (
 )
 from flows.ledger import ledger
 from flows.params import find_project
+from flows.quarantine import quarantine
 from flows.vendors import quiet_vendors
 from flows.watch import watch
 from knowledge.errors import PlumblineError, StateError
@@ -186,7 +188,8 @@ for command in (
     lookups.search,
     lookups.ask,
     lookups.status,
-    lookups.quarantine,
+    quarantine,
+    contracts,
     corpus,
     ledger,
     watch,

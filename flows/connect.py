@@ -12,7 +12,7 @@ from evals.case import read_suite
 from evals.gate import read_gates
 from evals.graders import GRADER_VERSIONS
 from evals.graders.judge import JudgePrompt, read_judge
-from evals.retrieval import read_queries
+from evals.query import read_queries
 from flows.params import LOCAL_EMBEDDER, Project, Settings, find_project
 from flows.state import make_folder
 from knowledge.baseline import Baselines
@@ -23,16 +23,17 @@ from knowledge.history import History
 from knowledge.ledger import Ledger
 from knowledge.manifest import LOCAL_MODEL, Manifest, read_manifest, read_manifests
 from knowledge.policy import Policy, read_policy
-from knowledge.record import Recipe
-from knowledge.source import NAME, Source, read_sources
+from knowledge.record import Document, Recipe
+from knowledge.source import NAME, Source, read_sources, secret_in
 from pipelines.calling.prices import Prices
 from pipelines.embedder import WordLlamaEmbedder
-from pipelines.ingestion.sync import find_folder
+from pipelines.ingestion.address import check_source
+from pipelines.ingestion.sync import list_documents
 
 if TYPE_CHECKING:
     from knowledge.store import Collection, Store
     from pipelines.batch import Calls
-    from pipelines.ingestion.embed import Embedder
+    from pipelines.ingestion.vectors import Embedder
 
 
 class Connections:
@@ -174,6 +175,8 @@ class Connections:
         found = [source for source in written if source.collection == collection]
         urls = {row["name"]: row["url"] for row in self.history.sources() if row["collection"] == collection}
         if given is not None:
+            if held := secret_in(given):
+                raise SourceError(f"--source holds {held}. Take it out; the environment can hold it: docs/sources.md.")
             urls[collection] = given if "://" in given else str(Path(os.path.expanduser(given)).resolve())
         if urls and any(source.name == collection for source in written):
             raise SourceError(f"source '{collection}' is written as YAML. Give --source with another --collection.")
@@ -187,13 +190,23 @@ class Connections:
         """The sources of a collection, each of which can be listed. Raises CollectionError, SourceError."""
         sources = self.sources(collection, given=given)
         for source in sources:
-            find_folder(source, self.project.folder)
+            check_source(source, self.project.folder)
         if not sources:
             raise CollectionError(
                 f"collection '{collection}': no source feeds it. Give a folder with --source, "
                 "or write knowledge/sources/NAME.yaml."
             )
         return sources
+
+    def list_documents(self, source: Source) -> list[Document]:
+        """What a source holds now. Raises SourceError."""
+        return list_documents(
+            source,
+            project=self.project.folder,
+            state=self.project.state,
+            settings=self.settings.sources,
+            max_size_mb=self.settings.parsing.max_size_mb,
+        )
 
     def read_all(self) -> None:
         """Read everything people have written, so that a mistake is told before anything runs. Raises ContentError."""
@@ -249,8 +262,8 @@ class Connections:
         return None
 
     def asked(self, collection: str, *, candidate: bool) -> "Collection":
-        """The collection at the version an evaluation asks: what serves, or the newest. Raises CollectionError."""
-        return self._searchable(self.store.open(collection)) if candidate else self.serving(collection)
+        """The collection at the version an evaluation asks: what serves, or the candidate. Raises CollectionError."""
+        return self._searchable(self.store.candidate(collection)) if candidate else self.serving(collection)
 
     def serving(self, collection: str) -> "Collection":
         """The collection at the version that serves. Raises CollectionError."""

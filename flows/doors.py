@@ -1,5 +1,6 @@
 """What all commands share: options, exit statuses, how they print, and how they open a flow."""
 
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from knowledge.errors import PlumblineError
 
 if TYPE_CHECKING:
     from flows.connect import Connections
+    from flows.params import Project
 
 STOPPED = (
     "\nstopped; what was recorded is kept: a night or a baseline that is asked for again goes on from there, "
@@ -40,11 +42,11 @@ def show(content: dict[str, Any], words: Callable[[dict[str, Any]], str], as_jso
 
 
 def open_flow(name: str, needs: Callable[["Connections"], object]) -> Callable[..., Any]:
-    """A flow by its name. Prefect takes seconds to start, so what it needs and has not got is told before."""
-    from importlib import import_module
+    """A flow by its name. Prefect takes seconds to start, so what it needs and has not got is told before.
 
+    Only one run at a time uses the state folder: another is waited for, or StateError is raised (`hold_state`).
+    """
     from flows.connect import connect
-    from flows.own_server import own_server
     from flows.state import end_left_over_servers, hold_state
 
     connections = connect()
@@ -52,10 +54,28 @@ def open_flow(name: str, needs: Callable[["Connections"], object]) -> Callable[.
     needs(connections)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    with hold_state(connections.project, name):
-        end_left_over_servers(connections.project)
-        with own_server(connections.project):
-            flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+
+    def run(**parameters: object) -> Any:
+        subject = parameters.get("assistant") or parameters.get("collection")
+        # from before its server starts to the end: two servers may not write one SQLite file
+        with hold_state(connections.project, f"{name.replace('_', ' ')} {subject}"):
+            end_left_over_servers(connections.project)
+            return load_flow(connections.project, name)(**parameters)
+
+    return run
+
+
+def load_flow(project: "Project", name: str) -> Callable[..., Any]:
+    """A flow, with all it needs imported and started: Prefect's server, MLflow's database."""
+    from importlib import import_module
+
+    from flows.own_server import own_server
+    from flows.tracking.runs import tracking
+
+    with own_server(project):
+        flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+        tracking()  # MLflow needs seconds to open its database; so does the server to start
+    gc.freeze()  # what is imported stays: to walk through it takes the garbage collector a quarter of a second
     return flow
 
 

@@ -104,31 +104,3 @@ def status(as_json: bool) -> int:
 
     show(status_of(connect()), summaries.status, as_json)
     return GOOD
-
-
-@click.group()
-def quarantine() -> None:
-    """Documents that are kept out."""
-
-
-@quarantine.command("list")
-@click.option("--collection", default="support", show_default=True)
-@json_option
-def quarantine_list(collection: str, as_json: bool) -> int:
-    """Which documents are kept out of a collection, why, and since when."""
-    from flows.connect import connect
-
-    connections = connect()
-    connections.store.open(collection)
-    entries = connections.history.quarantined(collection)
-    rows = [
-        {
-            **asdict(each.rejected),
-            "attempts": each.attempts,
-            "first_seen": each.first_seen,
-            "last_seen": each.last_seen,
-        }
-        for each in entries
-    ]
-    show({"collection": collection, "quarantine": rows}, summaries.quarantine, as_json)
-    return GOOD

@@ -17,6 +17,7 @@ from flows.params import OWN_SERVER, Project
 from flows.running import Server
 
 _LIKE_PREFECT = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+_SMALL = {"MALLOC_ARENA_MAX": "1"}  # 5 MB less
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def _start(project: Project) -> Server:
         fd = listening.fileno()
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "flows.own_server", str(fd)],
-            env={**os.environ, **AUDIBLE, **_LIKE_PREFECT},
+            env={**os.environ, **AUDIBLE, **_LIKE_PREFECT, **_SMALL},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,4 +1,4 @@
-"""Every setting, typed: the only reader of `params.yaml` and of the environment."""
+"""Every setting, typed: the only reader of `params.yaml`, and with `providers` of the environment."""
 
 import os
 import re
@@ -10,16 +10,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from flows.providers import find_provider
 from flows.running import read_servers
 from knowledge.content import Content, read_content
 from knowledge.errors import SettingsError
 from knowledge.manifest import MODEL
 from knowledge.record import Recipe
+from knowledge.upkeep import DEFAULT_UPKEEP, UpkeepSettings
 from pipelines.calling.budget import Budgets
 from pipelines.calling.settings import ModelSettings, Provider, ProviderSettings
-from pipelines.ingestion.parse import ParseSettings
+from pipelines.ingestion.hygiene.examine import HygieneSettings
+from pipelines.ingestion.parsing import ParseSettings
 from pipelines.ingestion.plan import DeleteLimits
 from pipelines.ingestion.split import SplitSettings
+from pipelines.ingestion.sync import SyncSettings
 
 LOCAL_EMBEDDER = "local/wordllama"
 OWN_SERVER = "PLUMBLINE_OWN_SERVER"  # the Prefect API that this very run has started for itself
@@ -40,7 +44,10 @@ class ServerSettings(Content):
 
 
 class AlarmSettings(Content):
-    """When an event is worth a person's attention."""
+    """When an event is worth a person's attention.
+
+    quarantine_share: documents newly in quarantine, of all listed; a version that lacks more is not served either.
+    """
 
     quarantine_share: float = Field(default=0.05, ge=0, le=1)
     cost_usd: float = Field(default=10.0, ge=0)
@@ -87,13 +94,27 @@ class LedgerSettings(Content):
     raw_text_days: int = Field(default=30, ge=1, le=36500)
 
 
+class RaySettings(Content):
+    """Ingestion on Ray. address: of a cluster; None: one on this machine, for the run.
+
+    shard_documents: planned documents in one Ray task; a run that fits in one stays in its own process.
+    """
+
+    address: str | None = Field(default=None, min_length=1)
+    shard_documents: int = Field(default=2000, ge=1)
+
+
 class Settings(Content):
     """`params.yaml`: each step's settings stand beside that step and are composed here."""
 
     timezone: str = "UTC"
+    sources: SyncSettings = SyncSettings()
     parsing: ParseSettings = ParseSettings()
     splitting: SplitSettings = SplitSettings()
+    hygiene: HygieneSettings = HygieneSettings()
+    ray: RaySettings | None = None
     mass_delete: DeleteLimits = DeleteLimits()
+    index: UpkeepSettings = DEFAULT_UPKEEP
     servers: ServerSettings = ServerSettings()
     alarms: AlarmSettings = AlarmSettings()
     corpus: CorpusSettings = CorpusSettings()
@@ -104,6 +125,7 @@ class Settings(Content):
     baseline_nights: int = Field(default=10, ge=3, le=100)
     adaptive_nights: AdaptiveSettings | None = None
     min_free_mb: float = Field(default=300.0, ge=0)
+    busy_wait_minutes: float = Field(default=0.0, ge=0, le=1440)
 
     @field_validator("timezone")
     @classmethod
@@ -190,6 +212,14 @@ class Project:
         """The address of MLflow as it may be shown: a database's without its password."""
         return self.tracking_uri and re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.tracking_uri)
 
+    def elements(self, collection: str) -> Path:
+        """Where the parsed elements of a collection's documents are kept; it may be deleted at any time."""
+        return self.state / "cache" / "elements" / collection
+
+    def near_duplicates(self, collection: str) -> Path:
+        """What was found of a collection's near-duplicates last; it may be deleted at any time."""
+        return self.state / "cache" / "near-duplicates" / f"{collection}.json"
+
     def data_docs(self, collection: str) -> Path:
         """Where the pages of the collection's last validation are."""
         return self.state / "data-docs" / collection
@@ -222,36 +252,6 @@ def _given_prefect_url() -> str | None:
     """The server somebody gave us; not the one that this run has started for itself."""
     url = os.environ.get("PREFECT_API_URL") or None
     return None if url == os.environ.get(OWN_SERVER) else url
-
-
-def find_provider(name: str, settings: ProviderSettings) -> Provider | None:
-    """One endpoint, with its key from the environment; None where an address or its key is missing.
-
-    OPENAI_BASE_URL and OPENAI_API_KEY are what `openai` falls back on; a server of one's own may want no key.
-    Raises SettingsError.
-    """
-    standard = name == "openai"
-    base_url = settings.base_url or (os.environ.get("OPENAI_BASE_URL") or None if standard else None)
-    variable = settings.api_key_variable or ("OPENAI_API_KEY" if standard else None)
-    key = (os.environ.get(variable) or "").strip() if variable else None
-    if key and not re.fullmatch(r"[\x21-\x7e]+", key):
-        raise SettingsError(f"{variable} holds a character that no key has. Copy the key again.")
-    if base_url and not _is_address(base_url):
-        place = f"params.yaml: 'models.providers.{name}.base_url'" if settings.base_url else "OPENAI_BASE_URL"
-        raise SettingsError(f"{place} is {base_url!r}. Give an address such as http://127.0.0.1:8000/v1.")
-    if not standard and not base_url:
-        raise SettingsError(f"params.yaml: 'models.providers.{name}' has no 'base_url'. Add the address of its API.")
-    if not (key or (base_url and not settings.api_key_variable)):
-        return None
-    return Provider(name, base_url, key or "none", settings.limit_field)
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _find_notify() -> Notify:

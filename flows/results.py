@@ -9,6 +9,7 @@ from evals.freshness import Freshness
 from evals.gate import GateVerdict
 from flows.report import DriftPictures
 from knowledge.record import DocumentCounts, Rejected
+from pipelines.ingestion.duplicates import NearDuplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class IngestResult:
     """`version` is the candidate; `changes` names documents by change; `corpus` is what DVC keeps, if anything.
 
     `quarantine` is everything kept out now, `newly_quarantined` the documents among it that were not before.
+    `stages` is where the seconds went; parse, split and hygiene count the time of every worker.
+    `findings` counts the passages of the whole collection by kind of finding.
     """
 
     collection: str
@@ -40,6 +43,9 @@ class IngestResult:
     corpus: CorpusResult | None = None
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rows_validated: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+    findings: dict[str, int] = field(default_factory=dict)
+    near_duplicates: NearDuplicates = field(default_factory=NearDuplicates)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""

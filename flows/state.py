@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+import click
+from filelock import BaseFileLock, FileLock, Timeout
 
 from flows.params import Project
 from knowledge.errors import StateError
 
 FULL_BYTES = 1_000_000  # with less room nothing here can be written
+_POLL_SECONDS = 0.2
 
 
 def make_folder(folder: Path) -> Path:
@@ -31,9 +33,10 @@ def make_folder(folder: Path) -> Path:
 
 @contextmanager
 def hold_state(project: Project, what: str) -> Iterator[None]:
-    """Keep the state folder for this process while a run writes to it. Raises StateError when another has it.
+    """Keep the state folder for this process while a run writes to it.
 
-    The operating system frees the lock when the process ends, however it ends.
+    While another has it, wait for `busy_wait_minutes`; StateError is raised when it is still busy then. The operating
+    system frees the lock when the process ends, however it ends.
     """
     state = make_folder(project.state)
     if not os.access(state, os.W_OK):
@@ -43,12 +46,7 @@ def hold_state(project: Project, what: str) -> Iterator[None]:
         raise disk_full(state, f"{free_mb:.0f} MB are free, {project.settings.min_free_mb:.0f} MB are needed")
     about = state / "run.json"
     lock = FileLock(state / "run.lock", is_singleton=True)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StateError(
-            f"state folder {state}: {_holder(about)} is using it. Wait for it, or set PLUMBLINE_STATE."
-        ) from None
+    _acquire(lock, state, about, wait_minutes=project.settings.busy_wait_minutes)
     try:
         if lock.lock_counter == 1:
             entry = {
@@ -60,6 +58,22 @@ def hold_state(project: Project, what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, state: Path, about: Path, *, wait_minutes: float) -> None:
+    with suppress(Timeout):
+        lock.acquire(timeout=0)
+        return
+    if wait_minutes:
+        click.echo(f"waiting up to {wait_minutes:g} minutes: {_holder(about)} is using {state}", err=True)
+    try:
+        lock.acquire(timeout=wait_minutes * 60, poll_interval=_POLL_SECONDS)
+    except Timeout:
+        still = f"still using it after {wait_minutes:g} minutes" if wait_minutes else "using it"
+        raise StateError(
+            f"state folder {state}: {_holder(about)} is {still}. Wait for it (busy_wait_minutes in params.yaml), or "
+            "set PLUMBLINE_STATE."
+        ) from None
 
 
 def end_left_over_servers(project: Project) -> None:

@@ -1,8 +1,12 @@
 """What a person reads on the screen after a command."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flows.changes import counted
+
+NAMED = 20  # documents in quarantine that an ingest names on the screen
 
 
 def ingest(row: dict[str, Any]) -> str:
@@ -17,8 +21,28 @@ def ingest(row: dict[str, Any]) -> str:
     if corpus := row["corpus"]:
         lines.append(f"Corpus       {corpus['documents']} documents kept, revision {corpus['revision'][:12]}")
         lines += [f"Unsent       {corpus['unsent']}"] if corpus["unsent"] else []
-    lines += [f"Quarantine   {each['doc_id']}: {each['reason']} ({each['detail']})" for each in row["quarantine"]]
+    lines += _hygiene(row)
+    kept_out = row["quarantine"]
+    lines += [f"Quarantine   {each['doc_id']}: {each['reason']} ({each['detail']})" for each in kept_out[:NAMED]]
+    if len(kept_out) > NAMED:
+        reasons = by_reason(Counter(each["reason"] for each in kept_out))
+        lines.append(f"Quarantine   {len(kept_out) - NAMED} more; of all {len(kept_out)}: {reasons}")
     return "\n".join(lines)
+
+
+def _hygiene(row: dict[str, Any]) -> Iterator[str]:
+    """What was found in the documents; nights of earlier releases do not tell of it."""
+    found = row.get("near_duplicates")
+    if found and found["count"]:
+        first = found["pairs"][0]
+        left_out = ", left out of searches" if found["collapsed"] else ""
+        yield (
+            f"Duplicates   {counted(found['count'], 'near-duplicate')}{left_out}; the first is {first['doc_id']}, "
+            f"{first['similarity']:.2f} as {first['duplicate_of']}"
+        )
+    if findings := row.get("findings"):
+        told = (f"{kind} in {counted(number, 'passage')}" for kind, number in findings.items())
+        yield f"Findings     {', '.join(told)}"
 
 
 def check(row: dict[str, Any]) -> str:
@@ -139,16 +163,9 @@ def status(content: dict[str, Any]) -> str:
     return "\n".join(lines) or "Nothing has run yet. `make nightly` runs the first night."
 
 
-def quarantine(content: dict[str, Any]) -> str:
-    """What is kept out."""
-    return (
-        "\n".join(
-            f"{each['doc_id']}: {each['reason']} ({each['detail']}), "
-            f"tried {each['attempts']} x, since {each['first_seen']:%Y-%m-%d}"
-            for each in content["quarantine"]
-        )
-        or f"Nothing is in quarantine in collection '{content['collection']}'."
-    )
+def by_reason(reasons: Mapping[str, int]) -> str:
+    """`2 corrupt, 1 empty`."""
+    return ", ".join(f"{number} {reason}" for reason, number in reasons.items())
 
 
 def up(content: dict[str, Any]) -> str:

@@ -2,8 +2,10 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from knowledge.errors import ContentError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+EXAMPLES = 3  # values named of those that break an expectation
 
 # what Great Expectations' page loads from elsewhere, and what does nothing without that
 _FOREIGN = (
@@ -48,6 +52,10 @@ class Broken:
     rows: int
     examples: tuple[str, ...]
 
+    def __add__(self, other: "Broken") -> "Broken":
+        """The same expectation in more rows."""
+        return replace(self, rows=self.rows + other.rows, examples=(*self.examples, *other.examples)[:EXAMPLES])
+
     def __str__(self) -> str:
         where = f" of {self.column}" if self.column else ""
         seen = f", such as {', '.join(self.examples)}" if self.examples else ""
@@ -56,44 +64,101 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """What a contract found in rows; `page` is its data docs, one HTML page that fetches nothing."""
+    """What the contract in `path` found in rows; `page` is its data docs, one HTML page that fetches nothing."""
 
     contract: str
     broken: tuple[Broken, ...]
     page: str
+    path: Path
+
+
+def prepare() -> None:
+    """Import Great Expectations, which takes six seconds, before there are rows to hold against a contract."""
+    import_module("great_expectations")
+
+
+class Contract:
+    """One suite file, held against rows that come in parts, so that never all of them need be in memory.
+
+    Raises ContentError where the file is no contract, or an expectation cannot be made or run.
+    """
+
+    def __init__(self, path: Path):
+        suite = read_suite(path)
+        self.name, self._entries, self._meta = suite["name"], suite["expectations"], suite.get("meta")
+        self._path = path
+        self._rows = 0
+        self._broken: dict[str, Broken] = {}
+        self._shown: Any = None
+        self._shown_rows = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns its expectations are about."""
+        return tuple(dict.fromkeys(filter(None, map(column_of, self._entries))))
+
+    def hold(self, frame: "pd.DataFrame") -> None:
+        """Hold one part of the rows against every expectation."""
+        suite, batches = self._compiled
+        outcome = batches.get_batch({"dataframe": frame}).validate(suite)
+        whole = not self._broken
+        for result in outcome.results:
+            if not result.success:
+                found, key = _broken(self.name, result, len(frame)), _key(result)
+                self._broken[key] = self._broken[key] + found if key in self._broken else found
+        if whole:  # the page is of the first part that breaks it, else of the last
+            self._shown, self._shown_rows = outcome, len(frame)
+        self._rows += len(frame)
+
+    def validated(self, *, run: str) -> Validated:
+        """What was found in all parts. run: what the page calls this validation, such as the night."""
+        part = f"{self._shown_rows} of " if self._shown_rows != self._rows else ""
+        return Validated(
+            self.name, tuple(self._broken.values()), _page(self._shown, f"{run}, {part}{self._rows} rows"), self._path
+        )
+
+    @cached_property
+    def _compiled(self) -> tuple[Any, Any]:
+        import great_expectations as gx  # takes six seconds: only where there are rows to validate
+
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        expectations = [_expectation(gx, entry, self._path) for entry in self._entries]
+        asset = context.data_sources.add_pandas("rows").add_dataframe_asset(self.name)
+        suite = gx.ExpectationSuite(name=self.name, expectations=expectations, meta=self._meta)
+        return suite, asset.add_batch_definition_whole_dataframe("all")
+
+
+def read_suite(path: Path) -> dict[str, Any]:
+    """A suite as people wrote it. Raises ContentError."""
+    try:
+        suite: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {**suite, "name": str(suite["name"]), "expectations": list(suite["expectations"])}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise ContentError(f"{path}: no usable contract ({problem!r}). It needs 'name' and 'expectations'.") from None
+
+
+def column_of(entry: Any) -> str:
+    """The column an expectation is about; empty where it is about none."""
+    kwargs = entry.get("kwargs") if isinstance(entry, dict) else None
+    return str(kwargs.get("column", "")) if isinstance(kwargs, dict) else ""
 
 
 def validate(frame: "pd.DataFrame", path: Path, *, run: str) -> Validated:
-    """Hold rows against one suite file; nothing broken means that every expectation is met. Raises ContentError.
-
-    run: what the page calls this validation, such as the night.
-    """
-    import great_expectations as gx  # takes six seconds: only where there are rows to validate
-
-    try:
-        contract = json.loads(path.read_text(encoding="utf-8"))
-        name, entries = contract["name"], contract["expectations"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise ContentError(f"{path}: no usable contract ({problem!r}). It needs 'name' and 'expectations'.") from None
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    suite = gx.ExpectationSuite(name=name, expectations=[_expectation(gx, entry, path) for entry in entries])
-    asset = context.data_sources.add_pandas("rows").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    outcome = batch.validate(suite)
-    broken = tuple(_broken(name, result, len(frame)) for result in outcome.results if not result.success)
-    return Validated(name, broken, _page(outcome, f"{run}, {len(frame)} rows"))
+    """Hold rows against one suite file; nothing broken means that every expectation is met. Raises ContentError."""
+    contract = Contract(path)
+    contract.hold(frame)
+    return contract.validated(run=run)
 
 
 def _page(outcome: Any, run: str) -> str:
     """The page Great Expectations renders, without what it would load from elsewhere: it opens offline, in a frame."""
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaPageView
 
     outcome.meta["run_id"] = RunIdentifier(run_name=run, run_time=datetime.now(UTC))
-    page = html.document_fromstring(DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(outcome)))
+    page = html.document_fromstring(_view().render(ValidationResultsPageRenderer().render(outcome)))
     for foreign in page.xpath(_FOREIGN):
         foreign.drop_tree()
     for link in page.xpath("//a[not(starts-with(@href, '#'))]"):
@@ -103,6 +168,13 @@ def _page(outcome: Any, run: str) -> str:
     return str(html.tostring(page, encoding="unicode", doctype="<!doctype html>"))
 
 
+@cache  # it compiles its templates once
+def _view() -> Any:
+    from great_expectations.render.view import DefaultJinjaPageView
+
+    return DefaultJinjaPageView()
+
+
 def _expectation(gx: Any, entry: dict[str, Any], path: Path) -> Any:
     try:
         parts = "".join(part.title() for part in entry["type"].split("_"))
@@ -110,6 +182,12 @@ def _expectation(gx: Any, entry: dict[str, Any], path: Path) -> Any:
     except (AttributeError, TypeError, KeyError, ValueError) as problem:
         words = " ".join(str(problem).split())[:200]
         raise ContentError(f"{path}: {entry!r} is no usable expectation ({words}). Correct it.") from None
+
+
+def _key(result: Any) -> str:
+    """The same expectation in every part of the rows."""
+    kwargs = {name: value for name, value in result.expectation_config.kwargs.items() if name != "batch_id"}
+    return json.dumps([result.expectation_config.type, kwargs], sort_keys=True, default=str)
 
 
 def _broken(contract: str, result: Any, rows: int) -> Broken:
@@ -125,5 +203,6 @@ def _broken(contract: str, result: Any, rows: int) -> Broken:
         expectation=configuration.type,
         column=configuration.kwargs.get("column", ""),
         rows=int(found.get("unexpected_count") or rows),
-        examples=tuple(repr(value) for value in values[:3]) or ((repr(observed),) if observed is not None else ()),
+        examples=tuple(repr(value) for value in values[:EXAMPLES])
+        or ((repr(observed),) if observed is not None else ()),
     )

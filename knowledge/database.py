@@ -58,8 +58,8 @@ class Database:
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA busy_timeout=30000")  # first: the other waits by it as well
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=30000")
 
 
 def _migrate(engine: Engine) -> None:

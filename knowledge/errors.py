@@ -29,12 +29,20 @@ class ContractError(PlumblineError):
     """The staged rows break a contract; nothing was committed."""
 
 
+class QuarantineError(PlumblineError):
+    """What somebody would decide about is not in quarantine."""
+
+
 class ReconciliationError(PlumblineError):
     """After the commit, index + quarantine do not equal what the sources list."""
 
 
 class StateError(PlumblineError):
     """The state folder or the state database cannot be used now."""
+
+
+class ScaleOutError(PlumblineError):
+    """A shard of an ingest could not be done on Ray; nothing was committed."""
 
 
 class CorpusError(PlumblineError):

@@ -6,22 +6,32 @@ After Bruch, Gai, Ingber: *An Analysis of Fusion Functions for Hybrid Retrieval*
 from collections.abc import Mapping
 from heapq import nlargest
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from knowledge.record import Hit
 
-TEXT_WEIGHT = 0.7  # the weight that lost to neither leg on five collections
+SearchMode = Literal["hybrid", "text", "vector"]
+# of hybrid the weight that lost to neither leg on five collections
+TEXT_WEIGHT: dict[SearchMode, float] = {"hybrid": 0.7, "text": 1.0, "vector": 0.0}
 
 
-def combine(text: Mapping[int, float], near: Mapping[int, float]) -> dict[int, float]:
+def combine(text: Mapping[int, float], near: Mapping[int, float], *, text_weight: float) -> dict[int, float]:
     """The score of every row found by words or by vector: the weighted sum of both, each scaled by its leg's best."""
     scores: dict[int, float] = {}
-    for weight, leg in ((TEXT_WEIGHT, text), (1 - TEXT_WEIGHT, near)):
+    for weight, leg in ((text_weight, text), (1 - text_weight, near)):
         best = max(leg.values(), default=0.0)
         for row, score in leg.items():
             share = weight * max(score, 0.0) / best if best > 0 else 0.0
             scores[row] = scores.get(row, 0.0) + share
     return scores
+
+
+def to_the_letter(scores: Mapping[int, float], held: Mapping[int, float], worth: float) -> dict[int, float]:
+    """The scores with what each row's phrases are worth, scaled so that the best there could be is 1.
+
+    held: by row, the worth of the phrases it holds. worth: that of all phrases of the question.
+    """
+    return {row: (scores.get(row, 0.0) + held.get(row, 0.0)) / (1 + worth) for row in {*scores, *held}}
 
 
 def leaders(scores: Mapping[int, float], limit: int) -> dict[int, float]:
@@ -44,6 +54,7 @@ def ranked(scores: Mapping[int, float], passages: Mapping[int, Mapping[str, Any]
             title=passages[row]["title"] or PurePosixPath(passages[row]["doc_id"]).name,
             text=passages[row]["text"],
             score=round(-negative, 6),
+            findings=tuple(passages[row].get("findings", ())),  # versions of earlier releases have none
         )
         for negative, chunk_id, row in found
     ]

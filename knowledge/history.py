@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 
 from knowledge import tables
 from knowledge.database import Database
-from knowledge.record import Rejected
+from knowledge.record import Quarantined, Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,6 @@ class Pointer:
     moved_by: str
     reason: str
     moved_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A document kept out, with its attempts."""
-
-    rejected: Rejected
-    attempts: int
-    first_seen: datetime
-    last_seen: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +159,8 @@ class History(Database):
                 row.attempts,
                 row.first_seen,
                 row.last_seen,
+                row.state,
+                row.accepted_at,
             )
             for row in self.rows(query)
         ]
@@ -178,6 +170,7 @@ class History(Database):
     ) -> None:
         """Enter what was rejected tonight, keep what is `still` held, forget the other documents `listed`.
 
+        What people decided about a document is spent by an attempt, but not that a version serves without it.
         A row whose document is listed no more is a note without a subject, and goes as well.
         """
         now = datetime.now(UTC)
@@ -193,6 +186,8 @@ class History(Database):
                 "attempts": known[item.doc_id].attempts + 1 if item.doc_id in known else 1,
                 "first_seen": known[item.doc_id].first_seen if item.doc_id in known else now,
                 "last_seen": now,
+                "state": "held",
+                "accepted_at": known[item.doc_id].accepted_at if item.doc_id in known else None,
             }
             for item in rejected
         ]
@@ -243,6 +238,12 @@ class History(Database):
         """What was done to a subject, oldest first."""
         query = select(tables.audit).where(tables.audit.c.subject == subject).order_by(tables.audit.c.id)
         return [dict(row._mapping) for row in self.rows(query)]
+
+    def served(self, assistant: str, collection: str, *, last: int) -> list[int]:
+        """The last versions of a collection that served an assistant, each once, newest first."""
+        moves = (entry["after"]["versions"] for entry in self.audit(assistant) if entry["action"] == "move pointer")
+        versions = [move[collection] for move in moves if collection in move]
+        return list(dict.fromkeys(reversed(versions)))[:last]
 
     # --- sources given without YAML
 

@@ -14,49 +14,85 @@ Reason = Literal[
     "corrupt",  # the parser cannot make sense of it
     "encoding",  # text in an encoding that cannot be decoded
     "too_large",  # over the size limit
+    "too_long",  # over the limit of pages
+    "expands",  # an archive or office file that unpacks to more than the limit
+    "nested",  # deeper inside itself than the limit
+    "missing_tool",  # needs a program of the system that is not here
     "timeout",  # the parser took longer than the limit
+    "memory",  # the parser took more memory than the limit
     "crashed",  # the parser's process died
     "unreadable",  # the file could not be opened
+    "changing",  # the file was written to between listing and parsing
 ]
+QuarantineState = Literal[
+    "held",  # tried again when it, the parser or the limits change; at once when its bytes could not be had
+    "retry",  # somebody asked for another attempt: the next ingest makes it
+    "dropped",  # somebody decided that it is left out, and its old rows with it, until it changes
+]
+Kind = Literal["title", "text", "item", "row", "code"]
 Change = Literal["added", "changed", "renamed", "copied", "unchanged", "quarantined"]
+
+
+def source_of(doc_id: str) -> str:
+    """The source that a document is from."""
+    return doc_id.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """One listed file.
 
-    doc_id: source name + "/" + path inside the source. doc_sha: SHA-256 of the bytes, hexadecimal.
-    modified_at: the file's own time, UTC. groups: who may read it.
+    doc_id: source name + "/" + path inside the source. doc_sha: SHA-256 of the bytes, hexadecimal; empty when there
+    are none to read. local_path: where its bytes are. modified_at: the file's own time, UTC. groups: who may read it.
+    problem: why its newest bytes could not be had, where they could not: it is listed as it last was, or empty.
     """
 
     doc_id: str
     doc_sha: str
     source: str
     uri: str
-    path: Path
+    local_path: str  # a Path is four times as large, and there are 100,000 of them
     size_bytes: int
     modified_at: datetime
     groups: tuple[str, ...]
     languages: tuple[str, ...]
+    problem: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where its bytes are, to be opened."""
+        return Path(self.local_path)
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One thing found in a document: a title (with its depth), a paragraph, a list item, a table row."""
+    """One thing found in a document: a title (with its depth), a paragraph, a list item, a table row, code.
 
-    kind: Literal["title", "text", "item", "row", "code"]
+    part: which slide, sheet, chapter or mail of the file it is in; no passage goes from one into the next.
+    beside_hidden: does the page it is from also hold text that its readers never see?
+    """
+
+    kind: Kind
     text: str
     depth: int = 0
     page: int | None = None
+    part: int = 0
+    beside_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What splitting yields: the text of a chunk, under which headings and on which page it stands."""
+    """What splitting yields: the text of a chunk, under which headings and on which page it stands.
+
+    findings: what the policy should know before it is shown, such as `secret:aws_key` or `hidden:zero_width`.
+    terms: what it is found by, with spaces between.
+    """
 
     text: str
     headings: tuple[str, ...]
     page: int | None = None
+    findings: tuple[str, ...] = ()
+    terms: str = ""
 
     @property
     def indexed_text(self) -> str:
@@ -76,12 +112,38 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A document kept out, with its attempts and what people decided about it.
+
+    accepted_at: since when a version serves without it; None while it is newly kept out.
+    """
+
+    rejected: Rejected
+    attempts: int
+    first_seen: datetime
+    last_seen: datetime
+    state: QuarantineState = "held"
+    accepted_at: datetime | None = None
+
+    def holds(self, document: Document, attempt_id: str) -> bool:
+        """Is this document not to be tried now, with this parser and these limits?"""
+        if self.state == "retry" or document.doc_sha != self.rejected.doc_sha:
+            return False
+        if self.state == "dropped":
+            return True
+        # the bytes that were listed could not be had: that they are the same says nothing
+        missed = self.rejected.reason in ("changing", "unreadable") and document.doc_sha != ""
+        return attempt_id == self.rejected.attempt_id and not missed
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document's passages and its title."""
+    """A document's passages and its title. signature: its MinHash, by which near-duplicates are found."""
 
     doc_id: str
     title: str
     passages: tuple[Passage, ...]
+    signature: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +170,16 @@ class IndexedDocument:
     source: str
     uri: str
     groups: tuple[str, ...]
-    chunks: int
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedContent:
+    """Which bytes of a document are indexed, and for whom."""
+
+    doc_id: str
+    doc_sha: str
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +202,7 @@ class DocumentCounts:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One passage found by a search; score is between 0 and 1, relative to the query's best."""
+    """One passage found by a search, with what hygiene found in it; score is between 0 and 1, relative to the best."""
 
     chunk_id: str
     doc_id: str
@@ -140,3 +211,4 @@ class Hit:
     title: str
     text: str
     score: float
+    findings: tuple[str, ...] = ()

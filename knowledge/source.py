@@ -1,22 +1,46 @@
 """A source: where documents come from, who owns them, who may read them, how fresh they must be."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from knowledge.content import Content, read_content
 from knowledge.errors import ContentError
+from knowledge.glob import glob_matches
 
 PUBLIC = "public"
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_HIDDEN = re.compile(r"(?:^|/)\.(?!\.\w+$)")  # `..md` is a page about the command `.`
+
+
+class AccessRule(Content):
+    """Who may read the documents that a glob matches."""
+
+    glob: str = Field(min_length=1)
+    groups: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return checked_groups(groups)
+
+    @field_validator("glob")
+    @classmethod
+    def _names_can_be_like_it(cls, glob: str) -> str:
+        if is_hidden(glob) or "" in glob.split("/"):
+            raise ValueError("no document has such a name, so the rule would protect nothing; write it as hr/**")
+        return glob
 
 
 class Source(Content):
     """One YAML file in `knowledge/sources/`.
 
-    url: a folder (relative to the project) whose files are the documents. include: globs inside it.
-    groups: the access groups that may read its documents; `public` means everyone.
+    url: what holds the documents: a folder (relative to the project), bucket, index page, repository or archive.
+    include: globs inside it. groups: the access groups that may read its documents; `public` means everyone.
+    access: other groups for some of them; the first rule that matches decides.
     freshness_target_hours: how old a change may be and not yet be served.
     """
 
@@ -25,6 +49,7 @@ class Source(Content):
     url: str = Field(min_length=1)
     owner: str = Field(min_length=1)
     groups: tuple[str, ...] = Field(default=(PUBLIC,), min_length=1)
+    access: tuple[AccessRule, ...] = ()
     include: tuple[str, ...] = ("**/*",)
     exclude: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("eng",)
@@ -35,9 +60,77 @@ class Source(Content):
     @field_validator("groups")
     @classmethod
     def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
-        for group in groups:
-            check_group(group)
-        return tuple(sorted(set(groups)))
+        return checked_groups(groups)
+
+    @model_validator(mode="after")
+    def _every_rule_can_decide(self) -> "Source":
+        for number, rule in enumerate(self.access):
+            for earlier in self.access[:number]:
+                if _takes_all_of(earlier.glob, rule.glob):
+                    raise ValueError(
+                        f"access rule '{rule.glob}' can never decide, as '{earlier.glob}' above it matches the same; "
+                        "the first rule that matches decides, so put it first"
+                    )
+        return self
+
+    @property
+    def every_group(self) -> frozenset[str]:
+        """The groups that any of its documents may be for."""
+        return frozenset(self.groups).union(*(rule.groups for rule in self.access))
+
+    def lists(self, name: str) -> bool:
+        """Is a file of this name one of the documents? Hidden ones (a leading dot in any part) never are."""
+        return not is_hidden(name) and glob_matches(self.include, name) and not glob_matches(self.exclude, name)
+
+    def readers(self, name: str) -> tuple[str, ...]:
+        """The groups that may read the document of this name."""
+        for rule in self.access:
+            if glob_matches(rule.glob, name):
+                return rule.groups
+        return self.groups
+
+
+def is_hidden(name: str) -> bool:
+    """Does any part of a name begin with a dot?"""
+    return _HIDDEN.search(name) is not None
+
+
+def _takes_all_of(earlier: str, later: str) -> bool:
+    """Is every name that `later` matches one that `earlier` matches? Only where that is plain to see."""
+    folder = re.fullmatch(r"((?:[^*?]*/)?)\*\*(?:/\*)?", earlier)
+    return earlier == later or (folder is not None and later.startswith(folder[1]))
+
+
+def unused_rules(source: Source, names: Iterable[str]) -> tuple[str, ...]:
+    """The globs of the access rules that decide for none of these names: a misspelt one protects nothing."""
+    unused = {rule.glob: rule for rule in source.access}
+    for name in names:
+        if not unused:
+            break
+        decides = next((rule.glob for rule in source.access if glob_matches(rule.glob, name)), None)
+        unused.pop(decides or "", None)
+    return tuple(unused)
+
+
+def secret_in(url: str) -> str | None:
+    """What a URL holds that may be a secret, in words that do not show it; None when it holds none."""
+    try:
+        parts = urlsplit(url)
+        user, password = parts.username, parts.password
+    except ValueError:
+        return None  # no URL; whoever lists it says so
+    if password is not None:
+        return "a password"
+    if "://" in url and parts.query:
+        return "a query ('?…')"
+    if user is not None and parts.scheme.removeprefix("git+") in ("http", "https"):
+        return "a user name, which may be a token"
+    return None
+
+
+def checked_groups(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The groups sorted, each once. Raises ValueError."""
+    return tuple(sorted({check_group(group) for group in groups}))
 
 
 def check_group(group: str) -> str:
@@ -52,6 +145,11 @@ def read_sources(folder: Path) -> list[Source]:
     sources: dict[str, Source] = {}
     for path in sorted(folder.glob("*.yaml")):
         source = read_content(path, Source)
+        if held := secret_in(source.url):
+            # told here, as an error of the field itself would show its value
+            raise ContentError(
+                f"{path}: 'url' holds {held}. Take it out; the environment can hold it: docs/sources.md."
+            )
         if source.name in sources:
             raise ContentError(f"{path}: source '{source.name}' is declared twice. Give it another name.")
         sources[source.name] = source

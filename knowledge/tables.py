@@ -93,6 +93,8 @@ quarantine = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
+    Column("state", String(16), nullable=False),  # see QuarantineState in knowledge/record.py
+    Column("accepted_at", Moment),  # null: newly kept out, no version serves with it yet
 )
 
 pointer = Table(

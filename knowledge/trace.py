@@ -64,7 +64,7 @@ class Answer:
         """The answer that `as_row` wrote."""
         parts = {
             "citations": tuple(Citation(**each) for each in row["citations"]),
-            "contexts": tuple(Hit(**each) for each in row["contexts"]),
+            "contexts": tuple(Hit(**{**each, "findings": tuple(each.get("findings", ()))}) for each in row["contexts"]),
             "usage": Usage(**row["usage"]),
         }
         return cls(**{**row, **parts})

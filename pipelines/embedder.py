@@ -44,8 +44,11 @@ class WordLlamaEmbedder:
         if not texts:
             return np.zeros((0, DIMENSIONS), np.float32)
         # its vocabulary is lower-case: upper-case text would be cut into letters
+        # texts of about one length go together: all of a batch are filled up to its longest
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
         with np.errstate(invalid="ignore"):
-            vectors = self._model.embed([text.lower() for text in texts], norm=True).astype(np.float32)
+            vectors[order] = self._model.embed([texts[place].lower() for place in order], norm=True)
         blank = ~np.isfinite(vectors).all(axis=1) | (np.linalg.norm(vectors, axis=1) < 0.5)
         vectors[blank] = np.full(DIMENSIONS, DIMENSIONS**-0.5, np.float32)
         return np.asarray(vectors)

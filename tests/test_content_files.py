@@ -1,6 +1,7 @@
 """What people wrote: every file loads, names only what is there, and can be answered from its documents."""
 
 import re
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,14 +12,15 @@ from evals.case import KINDS, Case, read_suite
 from evals.gate import read_gates
 from evals.graders.exact import holds
 from evals.graders.judge import read_judge
-from evals.retrieval import Queries, Query
+from evals.query import Queries, Query
 from knowledge.content import read_content
 from knowledge.manifest import read_manifests
 from knowledge.policy import read_policy
 from knowledge.record import Document
 from knowledge.source import PUBLIC, read_sources
-from pipelines.ingestion.parse import DocumentError, ParseSettings, parse
-from pipelines.ingestion.sync import list_documents
+from pipelines.ingestion.parsing import DocumentError, ParseSettings
+from pipelines.ingestion.read import parse_document
+from pipelines.ingestion.sync import SyncSettings, list_documents
 from pipelines.ingestion.workers import prepare_worker
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -45,7 +47,12 @@ class Outcome(NamedTuple):
 @cache
 def _documents() -> dict[str, Document]:
     """Every sample document, by doc_id."""
-    listed = [list_documents(source, project=PROJECT) for source in read_sources(KNOWLEDGE / "sources")]
+    with tempfile.TemporaryDirectory() as state:
+        sources = read_sources(KNOWLEDGE / "sources")
+        listed = [
+            list_documents(source, project=PROJECT, state=Path(state), settings=SyncSettings(), max_size_mb=50)
+            for source in sources
+        ]
     return {document.doc_id: document for each in listed for document in each}
 
 
@@ -56,7 +63,7 @@ _prepare = cache(prepare_worker)
 def _parsed(doc_id: str) -> Outcome:
     _prepare()
     try:
-        elements = parse(_documents()[doc_id], ParseSettings())
+        elements = parse_document(_documents()[doc_id], ParseSettings())
     except DocumentError as refusal:
         return Outcome("", refusal.reason, refusal.detail)
     return Outcome("\n".join(element.text for element in elements), None, "")

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from scipy.stats import hypergeom
-
 from evals.drift.detector import NIGHTLY, e_values
 from evals.drift.streams import History, Kind, Values, by_case, p_values
 
@@ -74,6 +72,8 @@ def carrying_cases(
 
     Each is judged by itself, to be looked at, not to be proved: with hundreds of cases a few are surprising by chance.
     """
+    from scipy.stats import hypergeom  # 40 MB that an ingest can spare
+
     halves = _halves(history, since)
     found = []
     for case, before, after in _on_both_sides(halves):

@@ -168,7 +168,9 @@ def _cell(value: object) -> object:
 def _dataset(name: str, digest: str, rows: Sequence[Mapping[str, object]]) -> Any:
     import mlflow.data
     import pandas as pd
+    from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.entities import DatasetInput
 
-    made = mlflow.data.from_pandas(pd.DataFrame(list(rows)), name=name, digest=digest)
+    source = CodeDatasetSource({"mlflow.source.name": "plumbline"})  # else it imports GitPython to find one
+    made = mlflow.data.from_pandas(pd.DataFrame(list(rows)), source=source, name=name, digest=digest)
     return DatasetInput(made._to_mlflow_entity())

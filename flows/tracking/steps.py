@@ -1,6 +1,9 @@
 """What each flow leaves in MLflow: parameters, metrics under the names every night uses, tables and datasets."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from evals.case import Suite
@@ -11,7 +14,9 @@ from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
 from flows.tracking.drift import log_drift
 from flows.tracking.runs import tracking
+from knowledge.contracts import Validated
 
+NAMED = 1_000  # documents with one kind of finding in the table: more than anybody reads
 # MLflow's names know no '@': nDCG@10 -> retrieval/ndcg_at_10
 METRIC_NAMES = {name: f"retrieval/{name.lower().replace('@', '_at_')}" for name in MEASURES}
 
@@ -21,26 +26,45 @@ def log_ingest(result: IngestResult) -> None:
     """Log an ingest as a child of its night, or as a run of its own."""
     connections = connect()
     run_id = _begin(f"collection {result.collection}", "ingest")
-    corpus = [
-        {"doc_id": entry.doc_id, "doc_sha": entry.doc_sha, "chunks": entry.chunks}
-        for entry in connections.store.open(result.collection, version=result.version).documents().values()
-    ]
+    opened = connections.store.open(result.collection, version=result.version)
+    corpus = {"documents": result.documents.listed, "chunks": result.chunks, "recipe": result.recipe_id}
     tracking().log(
         run_id,
         parameters={
             "collection": result.collection,
-            **flat(connections.settings.model_dump(mode="json", include={"parsing", "splitting"})),
+            **flat(connections.settings.model_dump(mode="json", include={"parsing", "splitting", "hygiene"})),
         },
         metrics=ingest_metrics(result),
         tags={"plumbline.collection_version": result.version, "plumbline.recipe": result.recipe_id},
         tables={
             "quarantine.json": [
                 {"document": item.doc_id, "reason": item.reason, "detail": item.detail} for item in result.quarantine
-            ]
+            ],
+            "near_duplicates.json": [asdict(pair) for pair in result.near_duplicates.pairs],
+            "findings.json": finding_table(opened.findings()),
         },
-        datasets={f"corpus-{result.collection}": (f"version-{result.version}", corpus)},
+        datasets={f"corpus-{result.collection}": (f"version-{result.version}", [corpus])},
     )
+    if result.rows_validated:
+        for page in sorted(connections.project.data_docs(result.collection).glob("*.html")):
+            tracking().client.log_text(run_id, page.read_text(encoding="utf-8"), f"data_docs/{page.name}")
     tracking().end(run_id)
+
+
+def log_broken_contracts(collection: str, validated: Sequence[Validated]) -> None:
+    """Log the data docs of an ingest that its contracts stopped, and what they found, on a run that failed."""
+    run_id = _begin(f"collection {collection}", "ingest")
+    broken = [each for contract in validated for each in contract.broken]
+    for each in validated:
+        tracking().client.log_text(run_id, each.page, f"data_docs/{each.contract}.html")
+    tracking().log(
+        run_id,
+        parameters={"collection": collection},
+        metrics={"contracts/broken": float(len(broken))},
+        tags={"plumbline.broken_contract": broken[0]},
+        tables={"broken.json": [asdict(each) for each in broken]},
+    )
+    tracking().end(run_id, "FAILED")
 
 
 @step
@@ -104,13 +128,27 @@ def log_evaluate(result: EvaluateResult, suites: Sequence[Suite]) -> None:
 def ingest_metrics(result: IngestResult) -> dict[str, float | None]:
     """An ingest's figures under the names that every night uses."""
     counts = {name: getattr(result.documents, name) for name in result.documents.__dataclass_fields__}
+    reasons = Counter(item.reason for item in result.quarantine)
     return {
         **{f"ingest/{name}": float(value) for name, value in counts.items()},
+        **{f"quarantine/{reason}": float(number) for reason, number in reasons.items()},
         "ingest/chunks": float(result.chunks),
         "ingest/texts_embedded": float(result.texts_embedded),
         "ingest/rows_validated": float(result.rows_validated),
+        "ingest/near_duplicates": float(result.near_duplicates.count),
+        # MLflow on Windows refuses a colon
+        **{f"findings/{kind.replace(':', '/')}": float(number) for kind, number in result.findings.items()},
         "ingest/seconds": result.seconds,
     }
+
+
+def finding_table(findings: Mapping[str, Mapping[str, int]]) -> list[dict[str, object]]:
+    """Documents by kind of finding, with how many passages; of a common kind the first so many. No value is in it."""
+    return [
+        {"finding": kind, "document": doc_id, "passages": number}
+        for kind, documents in findings.items()
+        for doc_id, number in islice(documents.items(), NAMED)
+    ]
 
 
 def check_metrics(result: CheckResult) -> dict[str, float | None]:

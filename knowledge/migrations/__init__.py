@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-NEWEST = "0005"
+NEWEST = "0007"
+_LOCK = 7_586_262  # of PostgreSQL; any number that nobody else in the database locks by
 
 
 def current(connection: Connection) -> str | None:
@@ -16,12 +17,18 @@ def current(connection: Connection) -> str | None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Run every migration that is still missing, in one transaction."""
+    """Run every migration that is still missing, in one transaction; of two processes the second finds none."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if current(connection) == NEWEST:
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,11 +1,9 @@
 """Text as sentences and content words: what quoting and checking both look at."""
 
 import re
-from functools import lru_cache
 
-import snowballstemmer
+from knowledge.terms import stem
 
-_STEMMER = snowballstemmer.stemmer("english")
 _END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"'”’)]))\s+(?=[\"'(“‘]?[A-Z0-9])")
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*", re.IGNORECASE)
 _STOP = frozenset(
@@ -34,10 +32,4 @@ def sentences(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """The stems of the words that carry meaning, in their order."""
     words = (word.lower() for word in _WORD.findall(text.replace("’", "'")))
-    return [stem(word) for word in words if word not in _STOP and (len(word) > 1 or word.isdigit())]
-
-
-@lru_cache(maxsize=50_000)
-def stem(word: str) -> str:
-    """The Snowball stem of an English word (Porter 2)."""
-    return str(_STEMMER.stemWord(word))
+    return [stem(word, "eng") for word in words if word not in _STOP and (len(word) > 1 or word.isdigit())]

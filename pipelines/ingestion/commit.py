@@ -2,54 +2,85 @@
 
 from collections.abc import Iterable
 
-from knowledge.errors import ReconciliationError
-from knowledge.record import DocumentCounts, Rejected
-from knowledge.store import Collection
-from pipelines.ingestion.embed import Staged
-from pipelines.ingestion.plan import Plan
+import pyarrow as pa
 
-CANDIDATE = "candidate"
+from knowledge.errors import CollectionError, ReconciliationError
+from knowledge.record import DocumentCounts, Rejected
+from knowledge.store import CANDIDATE, Collection
+from knowledge.upkeep import DEFAULT_UPKEEP, UpkeepSettings
+from pipelines.ingestion.plan import Plan
+from pipelines.ingestion.stage import Staged
+from pipelines.ingestion.stopwatch import Stopwatch
+
 NAMED = 50  # documents named by kind of change; the counts tell of all
 
 
-def commit_rows(collection: Collection, plan: Plan, staged: Staged) -> int:
-    """Commit the staged rows, bring the text index up to them, tag the version `candidate` and return it.
+def commit_rows(
+    collection: Collection,
+    staged: Staged,
+    schema: pa.Schema,
+    upkeep: UpkeepSettings = DEFAULT_UPKEEP,
+    *,
+    stopwatch: Stopwatch | None = None,
+) -> int:
+    """Commit the staged rows, bring the indices up to them and return the version.
 
     With nothing to commit the version stays what it was.
     """
-    if staged.replaced:
-        collection.commit(staged.rows, staged.replaced)
-    collection.upkeep()
-    collection.tag(CANDIDATE, collection.version)
+    watch = stopwatch or Stopwatch()
+    with watch("commit"):
+        if staged.replaced:
+            collection.commit(staged.fragments, schema, replaced=staged.replaced)
+    with watch("index"):
+        collection.upkeep(upkeep)
+        if staged.replaced:
+            collection.clean_up(upkeep)
     return collection.version
 
 
+def refuse_overtaken(plan: Plan, collection: Collection) -> None:
+    """Let no plan pass that was made for another version than stands now. Raises CollectionError."""
+    if plan.version not in (None, collection.version):
+        raise CollectionError(
+            f"collection '{collection.name}': another writer has committed since version {plan.version} was read. "
+            "Nothing was changed; run `plumbline ingest` again."
+        )
+
+
 def reconcile(collection: Collection, plan: Plan, kept_out: Iterable[Rejected]) -> None:
-    """Documents listed = documents in the index + quarantine, and no chunk twice. Raises ReconciliationError."""
-    indexed = collection.documents()
-    out = {item.doc_id for item in kept_out}
-    shas = {step.document.doc_id: step.document.doc_sha for step in plan.steps}
-    lost = sorted(
-        doc_id
-        for doc_id, sha in shas.items()
-        if doc_id not in out and (doc_id not in indexed or indexed[doc_id].doc_sha != sha)
-    )
-    left = sorted(set(plan.deleted) & indexed.keys())
-    ids = collection.chunk_ids()
+    """Documents listed = documents in the index + quarantine, each for its readers, and no chunk twice.
+
+    Only a version that adds up is tagged `candidate`; no other is ever checked. Raises ReconciliationError.
+    """
+    listed = {step.document.doc_id: step.document for step in plan.steps}
+    gone = {*plan.deleted, *plan.dropped}
+    lost = listed.keys() - {item.doc_id for item in kept_out}
+    left, shown = set(), set()
+    for entry in collection.each_content():
+        document = listed.get(entry.doc_id)
+        if document and entry.doc_sha == document.doc_sha:
+            lost.discard(entry.doc_id)
+        if document and entry.groups != document.groups:
+            shown.add(entry.doc_id)
+        if entry.doc_id in gone:
+            left.add(entry.doc_id)
+    doubled = collection.count_doubled()
     for names, what in (
         (lost, "listed but neither indexed nor in quarantine"),
-        (left, "deleted but still indexed"),
+        (left, "deleted or dropped but still indexed"),
+        (shown, "indexed for other readers than its source names"),
     ):
         if names:
             raise ReconciliationError(
-                f"collection '{collection.name}': {names[0]} and {len(names) - 1} others are {what} at version "
+                f"collection '{collection.name}': {min(names)} and {len(names) - 1} others are {what} at version "
                 f"{collection.version}. It will not be served; run `plumbline ingest` again."
             )
-    if len(ids) != len(set(ids)):
+    if doubled:
         raise ReconciliationError(
-            f"collection '{collection.name}': {len(ids) - len(set(ids))} chunks stand twice at version "
+            f"collection '{collection.name}': {doubled} chunks stand twice at version "
             f"{collection.version}. It will not be served; another writer was at work: run `plumbline ingest` again."
         )
+    collection.tag(CANDIDATE, collection.version)
 
 
 def final_counts(plan: Plan, rejected: Iterable[Rejected]) -> DocumentCounts:

@@ -60,7 +60,8 @@ COMMANDS = [
     (["search", "hello", "--collection", "nothing"], ["collection 'nothing'", "plumbline ingest"]),
     (["ingest", "--collection", "nothing"], ["collection 'nothing'", "--source"]),
     (["ingest", "--collection", "x", "--source", "/no/such/folder"], ["/no/such/folder", "no such folder"]),
-    (["ingest", "--collection", "x", "--source", "s3://bucket/docs"], ["s3://bucket/docs"]),
+    (["ingest", "--collection", "x", "--source", "az://box/docs"], ["az://box/docs", "pip install 'plumbline[az]'"]),
+    (["ingest", "--collection", "x", "--source", "https://token@127.0.0.1/docs"], ["--source", "a user name"]),
     (["search", "hello", "--as", "x' OR 1=1"], ["--as", "group"]),
     (["watch", "/no/such.csv"], ["ContentError: /no/such.csv", "night,case,metric,value"]),
 ]

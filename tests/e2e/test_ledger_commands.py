@@ -86,8 +86,8 @@ def test_a_night_forgets_texts_past_their_retention_and_says_how_many(
 
     monkeypatch.chdir(checkout.folder)
     monkeypatch.setenv("PLUMBLINE_STATE", str(checkout.folder / "state"))
-    forget_texts.fn()
-    forget_texts.fn()
+    forget_texts.__wrapped__()
+    forget_texts.__wrapped__()
     assert capsys.readouterr().err == "ledger: texts are kept for 30 days; forgotten now: 1\n"
     replies = [row.reply for row in paid.rows(select(tables.ledger.c.reply).order_by(tables.ledger.c.id))]
     assert replies == [None, {"text": "Now."}, None]

@@ -137,7 +137,7 @@ def test_nights_through_the_server_and_on_the_file_are_in_one_experiment(nights:
 
 
 @pytest.mark.parametrize(
-    "name", ["report.html", "drift.html", "cases.json", "data_docs/chunks.html", "data_docs/commit.html"]
+    "name", ["report.html", "drift.html", "cases.json", "data_docs/chunks.html", "data_docs/collection.html"]
 )
 def test_pages_open_from_the_run_both_ways(nights: Nights, name: str, tmp_path: Path) -> None:
     for number, client in ((0, nights.direct), (0, nights.server), (1, nights.direct), (1, nights.server)):

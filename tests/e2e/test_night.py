@@ -15,6 +15,7 @@ from faults.running import RunningServer
 from flows.nights import within
 from knowledge.history import Night
 
+TOO_SHORT = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "characters", "max_value": 9}}
 First = tuple[Checkout, dict[str, Any]]
 
 
@@ -32,7 +33,7 @@ def test_the_first_night_says_everything(first_night: First) -> None:
     assert {each["source"]: each["met"] for each in said["check"]["freshness"]} == dict.fromkeys(
         ["developers", "help-centre", "operations", "people", "trust"], True
     )
-    assert set(said["check"]["metrics"]) == {"recall@5", "MRR@10", "nDCG@10"}
+    assert set(said["check"]["metrics"]) == {"precision@5", "recall@20", "recall@5", "MRR@10", "nDCG@10"}
     assert said["check"]["verdict"] == "pass"
     assert said["check"]["production_version"] == said["ingest"]["version"]
     assert set(said["evaluate"]["scores"]) == {"all", *KINDS}
@@ -159,6 +160,66 @@ def test_a_last_good_version_is_served_while_the_new_one_is_in_quarantine(after_
     assert "trust/sla.docx" in {row["doc_id"] for row in checkout.json("quarantine", "list")["quarantine"]}
     found = checkout.json("search", "claim a service credit", "--limit", "1")["passages"]
     assert found[0]["doc_id"] == "trust/sla.docx"
+
+
+def test_too_many_newly_broken_documents_hold_the_pointer_until_a_person_decides(after_first_night: Checkout) -> None:
+    checkout = after_first_night
+    broken = ["trust/sla.docx", "people/employee-handbook.docx", "trust/data-processing-agreement.docx"]
+    kept = {name: (checkout.folder / "knowledge/samples" / name).read_bytes() for name in broken}
+    for name in broken:
+        (checkout.folder / "knowledge/samples" / name).write_bytes(b"no office file at all")
+    checkout.edit("knowledge/samples/developers/webhooks.md", "\n", "\nA new line.\n")
+    checkout.json("ingest")
+    held = checkout.json("check", status=1)
+    assert held["verdict"] == "fail"
+    assert held["production_version"] < held["version"]
+    assert "3 of 45 documents are newly in quarantine, over the limit of 5%: people/employee-" in held["reason"]
+
+    listed = {row["doc_id"]: row for row in checkout.json("quarantine", "list", "--reason", "corrupt")["quarantine"]}
+    assert {(row["new"], row["state"], row["served_sha"] is None) for row in listed.values()} == {(True, "held", False)}
+    assert listed["trust/sla.docx"]["owner"] == "security team"
+    assert "trust/none.docx is not in quarantine" in checkout.error("quarantine", "retry", "trust/none.docx")
+
+    checkout.json("quarantine", "drop", "trust/sla.docx")
+    checkout.json("quarantine", "retry", broken[2])
+    (checkout.folder / "knowledge/samples" / broken[1]).write_bytes(kept[broken[1]])
+    said = checkout.json("ingest")
+    assert {item["doc_id"] for item in said["quarantine"]} >= {broken[0], broken[2]}
+    served = checkout.json("check")
+    assert served["production_version"] == said["version"]
+    rows = {row["doc_id"]: row for row in checkout.json("quarantine", "list")["quarantine"]}
+    facts = {
+        name: (rows[name]["state"], rows[name]["attempts"], rows[name]["served_sha"] is None) for name in broken[::2]
+    }
+    assert facts == {broken[0]: ("dropped", 1, True), broken[2]: ("held", 2, False)}
+    assert not any(row["new"] for row in rows.values())
+
+
+def test_a_broken_contract_stops_the_ingest_and_what_serves_stays(after_first_night: Checkout) -> None:
+    checkout = after_first_night
+    before = checkout.json("status")["pointers"]
+    said = checkout.json("contracts", "propose", "--write")
+    assert [each["path"] for each in said["files"]] == [
+        f"knowledge/expectations/support/{name}.json" for name in ("documents", "chunks", "collection")
+    ]
+    path = "knowledge/expectations/support/chunks.json"
+    written = (checkout.folder / path).read_text(encoding="utf-8")
+    suite = {"name": "chunks", "expectations": [TOO_SHORT]}
+    (checkout.folder / path).write_text(json.dumps(suite), encoding="utf-8")
+    checkout.edit("knowledge/samples/developers/webhooks.md", "\n", "\nA new line.\n")
+    line = checkout.error("ingest")
+    assert line.startswith(
+        "ContractError: contract 'chunks': expect_column_values_to_be_between of characters does not"
+    )
+    assert "Nothing was committed, and what serves stays." in line
+    page = checkout.folder / "state/data-docs/support/chunks.html"
+    assert f"See {page}; mend the documents, or change chunks.json in support/ by review." in line
+    assert "Failed" in page.read_text(encoding="utf-8")
+    assert checkout.json("status")["pointers"] == before
+    logged = [each.read_text(encoding="utf-8") for each in (checkout.folder / "state").rglob("data_docs/chunks.html")]
+    assert page.read_text(encoding="utf-8") in logged
+    (checkout.folder / path).write_text(written, encoding="utf-8")
+    assert checkout.json("ingest")["documents"]["changed"] == 1
 
 
 def test_a_folder_without_yaml_becomes_a_collection(

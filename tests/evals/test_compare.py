@@ -101,7 +101,7 @@ NIGHT = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(tonight=NIGHT, before=NIGHT)
 def test_lost_and_gained_are_disjoint_and_among_the_compared(tonight, before):
     found = compare(tonight, before, "2026-12-01")
@@ -116,21 +116,21 @@ def test_lost_and_gained_are_disjoint_and_among_the_compared(tonight, before):
     assert {*found.lost, *found.gained} <= set(both)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(tonight=NIGHT, before=NIGHT)
 def test_what_is_lost_one_way_is_gained_the_other_way(tonight, before):
     there, back = compare(tonight, before, "x"), compare(before, tonight, "x")
     assert (set(there.lost), set(there.gained)) == (set(back.gained), set(back.lost))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(night=NIGHT)
 def test_a_night_has_no_flips_against_itself(night):
     found = compare(night, night, "x")
     assert (found.lost, found.gained) == ((), ())
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(passed=st.integers(0, 60), failed=st.integers(0, 60))
 def test_the_rate_lies_inside_its_interval(passed, failed):
     rate = PassRate(passed, passed + failed)

@@ -1,7 +1,6 @@
 """Freshness: what is pending, how old it is, and whether the target is met."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,7 @@ def _listed(name, sha="a", *, hours=1.0, source="help"):
         doc_sha=sha,
         source=source,
         uri=f"{source}/{name}",
-        path=Path(name),
+        local_path=name,
         size_bytes=1,
         modified_at=NOW - timedelta(hours=hours),
         groups=("public",),
@@ -30,7 +29,7 @@ def _listed(name, sha="a", *, hours=1.0, source="help"):
 def _indexed(*names, sha="a", source="help"):
     entries = (f"{source}/{name}" for name in names)
     recipe = Recipe("p", "s", "e")
-    return {doc_id: IndexedDocument(doc_id, sha, recipe, source, doc_id, ("public",), 1) for doc_id in entries}
+    return {doc_id: IndexedDocument(doc_id, sha, recipe, source, doc_id, ("public",), ("eng",)) for doc_id in entries}
 
 
 def _rejected(name, sha="a"):

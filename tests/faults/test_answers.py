@@ -105,7 +105,7 @@ def test_a_schema_that_refers_to_itself_without_end_is_refused(client):
 texts = st.text(max_size=300)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(system=texts, user=texts, stream=st.booleans())
 def test_the_same_request_gives_the_same_reply(system, user, stream):
     messages = [{"role": "system", "content": system}, {"role": "user", "content": f"[1] {user}\n\nQuestion: {user}"}]
@@ -136,14 +136,14 @@ def test_the_same_request_gives_the_same_reply_in_every_process():
     assert "[1]" in said.pop()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=texts, tokens=st.integers(1, 80))
 def test_tokens_are_never_more_than_bytes_and_a_cut_text_has_no_more_than_it_may(text, tokens):
     assert count_tokens(text) <= len(text.encode())
     assert count_tokens(cut_to_tokens(text, tokens)) <= tokens
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(min_size=1, max_size=200), dimensions=st.integers(1, 300))
 def test_a_vector_has_the_length_of_one(text, dimensions):
     made = vector(text, dimensions)

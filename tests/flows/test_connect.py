@@ -1,9 +1,12 @@
 """The edges of the composition root: a full disk, left-over servers, one run at a time."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,51 @@ def test_a_run_that_was_killed_leaves_no_lock(project: Project) -> None:
     assert done.returncode == -9
     with hold_state(project, "ingest support"):
         assert '"run": "ingest support"' in (project.state / "run.json").read_text()
+
+
+@contextmanager
+def _other_run(project: Project, seconds: float) -> Iterator[None]:
+    """Another process that holds the state folder for so long."""
+    code = "\n".join(
+        [
+            "import sys, time; from pathlib import Path",
+            "from flows.state import hold_state; from flows.params import Project",
+            "folder = Path(sys.argv[1]); project = Project(folder, folder / 'state', 'sqlite://', None)",
+            f"with hold_state(project, 'nightly support'): print(flush=True); time.sleep({seconds})",
+        ]
+    )
+    command = [sys.executable, "-c", code, str(project.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def test_a_busy_state_folder_stops_a_run_unless_it_is_told_to_wait(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = r"another run \(nightly support, process \d+, since \S+\) is"
+    with _other_run(project, 60), pytest.raises(StateError, match=f"{busy} using it"), hold_state(project, "up"):
+        pass
+    assert capsys.readouterr().err == ""
+    (project.folder / "params.yaml").write_text("min_free_mb: 0\nbusy_wait_minutes: 0.005\n")
+    short = Project(project.folder, project.state, "sqlite://", None)
+    still = f"{busy} still using it after 0.005 minutes"
+    with _other_run(project, 60), pytest.raises(StateError, match=still), hold_state(short, "up"):
+        pass
+    assert re.match(f"waiting up to 0.005 minutes: {busy} using ", capsys.readouterr().err)
+
+
+def test_a_run_that_waits_goes_on_when_the_other_has_ended(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.folder / "params.yaml").write_text("min_free_mb: 0\nbusy_wait_minutes: 1\n")
+    with _other_run(project, 0.3), hold_state(project, "check support"):
+        assert '"run": "check support"' in (project.state / "run.json").read_text()
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_state_folder_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -149,9 +149,9 @@ def test_what_is_drawn_goes_from_the_evaluation_to_the_report_of_the_same_night(
         connections.history.note_night(each, summary=summary_of(each.name, release=release))
     nights.run(broken=8, finish=False)
     exam = Exam("support", "2026-11-07", release, 3, ())
-    result = compare_nights.fn(Asking(exam, Outcome({"paid": 0, "reused": 0}, ())), time.perf_counter())
+    result = compare_nights.__wrapped__(Asking(exam, Outcome({"paid": 0, "reused": 0}, ())), time.perf_counter())
     summary = summary_of("2026-11-07", evaluate=result, mlflow_run_id=None, verdict=result.verdict)
-    told = report_night.fn(summary, result.drift_pictures)
+    told = report_night.__wrapped__(summary, result.drift_pictures)
     page = Path(told["report"]).read_text(encoding="utf-8")
     assert f"Drift since {result.drift['since']} drift : since night" in words(page)
     assert len(re.findall('class="strip"', page)) == 8

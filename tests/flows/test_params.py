@@ -8,7 +8,7 @@ import yaml
 
 from flows.params import Project, Settings, find_project, split_login
 from knowledge.errors import SettingsError
-from pipelines.ingestion.parse import ParseSettings
+from pipelines.ingestion.parsing import ParseSettings
 from pipelines.ingestion.plan import DeleteLimits
 from pipelines.ingestion.split import SplitSettings
 
@@ -56,9 +56,12 @@ min_free_mb: 0
     [
         (
             "time_zone: UTC",
-            "unknown key 'time_zone'. Known there: adaptive_nights, alarms, baseline_nights, budgets, corpus, ",
+            "unknown key 'time_zone'. Known there: adaptive_nights, alarms, baseline_nights, budgets, ",
         ),
-        ("parsing: {timeout: 5}", "unknown key 'parsing.timeout'. Known there: max_size_mb, timeout_seconds, workers."),
+        (
+            "parsing: {timeout: 5}",
+            "unknown key 'parsing.timeout'. Known there: max_expanded_mb, max_memory_mb, max_nesting,",
+        ),
         ("splitting: {size: 5}", "unknown key 'splitting.size'. Known there: max_tokens, min_tokens."),
         ("mass_delete: {share: 1}", "unknown key 'mass_delete.share'. Known there: max_share, min_documents."),
         ("baseline_nights: ten", "'baseline_nights' is 'ten'"),

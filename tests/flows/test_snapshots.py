@@ -17,7 +17,7 @@ from knowledge.errors import CorpusError
 from knowledge.record import Document
 from knowledge.snapshot import Snapshot
 from knowledge.source import Source
-from pipelines.ingestion.sync import list_documents
+from pipelines.ingestion.sync import SyncSettings, list_documents
 
 ODD = {
     "plain.md": b"# Plain",
@@ -55,7 +55,7 @@ def write(project: Project, files: dict[str, bytes]) -> None:
 
 def listing(project: Project) -> list[Document]:
     source = Source(name="docs", collection="support", url="docs", owner="tests", versioned=True)
-    return list_documents(source, project=project.folder)
+    return list_documents(source, project=project.folder, state=project.state, settings=SyncSettings(), max_size_mb=50)
 
 
 def keep(project: Project) -> Kept:

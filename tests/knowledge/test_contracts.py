@@ -2,15 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from knowledge.contracts import Broken, validate
+from knowledge.contracts import Broken, Contract, validate
 from knowledge.errors import ContentError
 
-_OURS = Path(__file__).parents[2] / "knowledge" / "expectations"
 _LENGTHS = {"type": "expect_column_value_lengths_to_be_between", "kwargs": {"column": "text", "min_value": 1}}
 
 
@@ -77,49 +75,13 @@ def test_a_missing_contract_is_named(tmp_path):
         _broken(pd.DataFrame({"tokens": [1]}), tmp_path / "gone.json")
 
 
-def _chunks(**columns):
-    row = {
-        "chunk_id": ["d/a#0", "d/a#1"],
-        "doc_id": ["d/a", "d/a"],
-        "doc_sha": ["0" * 64, "0" * 64],
-        "text": ["One.", "Two."],
-        "tokens": [1, 1],
-        "group_count": [1, 1],
-        "vector_norm": [1.0, 1.0],
-    }
-    return pd.DataFrame(row | columns)
-
-
-@pytest.mark.parametrize(
-    ("column", "values", "rows"),
-    [
-        ("chunk_id", ["d/a#0", "d/a#0"], 2),
-        ("chunk_id", ["d/a#0", None], 1),
-        ("doc_sha", ["0" * 64, ""], 1),
-        ("text", ["One.", ""], 1),
-        ("tokens", [1, 0], 1),
-        ("group_count", [0, 0], 2),
-        ("vector_norm", [1.0, 0.5], 1),
-    ],
-)
-def test_our_contract_of_chunks_refuses(column, values, rows):
-    assert [(each.column, each.rows) for each in _broken(_chunks(**{column: values}), _OURS / "chunks.json")] == [
-        (column, rows)
-    ]
-
-
-def test_our_contract_of_chunks_lets_good_rows_through():
-    assert _broken(_chunks(), _OURS / "chunks.json") == []
-
-
-@pytest.mark.parametrize(
-    ("column", "value"), [("chunks_per_document", 0.5), ("doubled_chunk_share", 0.6), ("embed_ids", 2)]
-)
-def test_our_contract_of_a_commit_refuses(column, value):
-    good = {"chunks_per_document": [3.0], "doubled_chunk_share": [0.1], "embed_ids": [1]}
-    assert _broken(pd.DataFrame(good), _OURS / "commit.json") == []
-    broken = _broken(pd.DataFrame(good | {column: [value]}), _OURS / "commit.json")
-    assert [each.column for each in broken] == [column]
+def test_rows_that_come_in_parts_are_counted_together_and_the_page_is_of_the_first_that_breaks(tmp_path):
+    contract = Contract(_contract(tmp_path, _between(max_value=10), _LENGTHS))
+    for tokens in ([1, 2], [11, 12, 3], [4], [13]):
+        contract.hold(pd.DataFrame({"tokens": tokens, "text": ["a"] * len(tokens)}))
+    found = contract.validated(run="a night")
+    assert found.broken == (Broken("rows", "expect_column_values_to_be_between", "tokens", 3, ("11", "12", "13")),)
+    assert "a night, 3 of 7 rows" in found.page
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from knowledge.fusion import combine, leaders, ranked
     ],
 )
 def test_each_leg_is_scaled_by_its_best_and_weighed(text, near, scores):
-    assert combine(text, near) == pytest.approx(scores)
+    assert combine(text, near, text_weight=0.7) == pytest.approx(scores)
 
 
 _SCORES = st.dictionaries(st.integers(0, 30), st.sampled_from([0.0, 0.1, 0.35, 0.7, 1.0]))

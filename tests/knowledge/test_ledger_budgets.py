@@ -152,7 +152,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @given(steps=st.lists(st.one_of(_BUY, _END, _OTHER), max_size=14))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scopes_agree_with_the_rows_and_keep_their_limits_whatever_happens(scratch: Database, steps) -> None:
     empty(scratch)
     lives = 1

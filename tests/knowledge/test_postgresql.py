@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 
 from knowledge import tables
 from knowledge.history import History
+from knowledge.quarantine import enter_decision
 from knowledge.record import Rejected
 
 
@@ -64,3 +65,7 @@ def test_quarantine_counts_its_attempts(history: History) -> None:
         history.update_quarantine("support", rejected=[rejected], still=set(), listed={"d/a"})
     (found,) = history.quarantined("support")
     assert (found.rejected, found.attempts) == (rejected, 2)
+    enter_decision(history, "support", [found], decision="drop", by="person", reason="why")
+    (dropped,) = history.quarantined("support")
+    assert dropped.state == "dropped"
+    assert dropped.accepted_at is not None

@@ -61,7 +61,7 @@ def test_a_line_without_a_sound_reply_says_why(row: bytes, kind: str, words: str
     assert words in problem.detail
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_whatever_stands_in_a_file_can_be_read(content: bytes) -> None:
     told = read_told(content, model="m")

@@ -82,13 +82,13 @@ def blocks(draw, *, most_cases=3):
     return failures, *(list(each) for each in zip(*bag, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(block=blocks(), u=st.sampled_from([0.001, 0.25, 0.999]))
 def test_the_p_value_counts_every_arrangement_of_the_bag(block, u):
     assert _p(*block, u=u) == pytest.approx(_enumerated_p(*block, u), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bag=bags(), a=st.floats(0.001, 0.999))
 def test_the_p_value_is_exactly_uniform_whatever_the_bag(bag, a):
     """P(p <= a) = a, summed over all arrangements of the bag, with u integrated."""
@@ -117,7 +117,7 @@ def test_400_draws_of_p_values_are_uniform_with_flaky_and_stable_cases_and_unequ
     assert kstest(found, "uniform").pvalue > 0.01
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(block=blocks(most_cases=8), order=st.randoms(use_true_random=False))
 def test_the_order_of_the_cases_changes_no_bit(block, order):
     rows = list(zip(*block, strict=True))
@@ -130,7 +130,7 @@ def test_the_order_of_the_cases_changes_no_bit(block, order):
     [(0, 1, 0, 11), (1, 1, 11, 11), (3, 3, 30, 30), (0, 0, 4, 10)],
     ids=["always passed", "always failed", "always failed thrice a night", "missing in the block"],
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(block=blocks(most_cases=6))
 def test_a_case_that_never_varies_or_is_missing_changes_no_bit(more, block):
     with_it = [[*each, one] for each, one in zip(block, more, strict=True)]

@@ -58,13 +58,13 @@ def blocks(draw):
     return [list(each) for each in zip(*found, strict=True)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(block=blocks(), u=st.sampled_from([0.001, 0.25, 0.999]))
 def test_the_p_value_counts_every_choice_of_the_block(block, u):
     assert _p(*block, u=u) == pytest.approx(_enumerated_p(*block, u), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(block=blocks(), order=st.randoms(use_true_random=False))
 def test_the_order_of_the_cases_changes_no_bit(block, order):
     rows = list(zip(*block, strict=True))

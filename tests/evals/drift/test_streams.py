@@ -40,7 +40,7 @@ def test_a_night_more_changes_no_bit_of_those_before(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(history=suites())
 def test_the_order_of_the_cases_changes_no_bit(kind, history):
     backwards = _changed(history, lambda run: dict(reversed(run.items())))
@@ -50,7 +50,7 @@ def test_the_order_of_the_cases_changes_no_bit(kind, history):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["a first", "case-1b", "z last"])
 @pytest.mark.parametrize("value", [0.0, 1.0])
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(history=suites())
 def test_a_case_that_never_varies_changes_no_bit(kind, name, value, history):
     # a block without any result has no p-value, so every night gets one
@@ -60,7 +60,7 @@ def test_a_case_that_never_varies_changes_no_bit(kind, name, value, history):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(history=suites(), missing=st.integers(1, 4))
 def test_a_case_missing_in_a_block_counts_there_as_if_it_were_not_in_the_suite(kind, history, missing):
     def without(run):

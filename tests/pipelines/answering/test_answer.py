@@ -18,8 +18,8 @@ from pipelines.answering.extractive import answer_by_quoting
 from pipelines.answering.retrieve import retrieve
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
-from pipelines.ingestion.embed import stage_rows
 from pipelines.ingestion.plan import make_plan
+from pipelines.ingestion.stage import stage_rows
 
 PROJECT = Path(__file__).resolve().parents[3]
 EMBEDDER = WordLlamaEmbedder()
@@ -54,9 +54,9 @@ def collection(tmp_path_factory):
         Parsed(name, title, tuple(Passage(text, (title,)) for text in passages))
         for name, (title, _, passages) in TEXTS.items()
     ]
-    plan = make_plan("support", documents, {}, [], Recipe("p", "s", EMBEDDER.embed_id), attempt_id="p")
+    plan = make_plan("support", documents, [], [], Recipe("p", "s", EMBEDDER.embed_id), attempt_id="p")
     staged = stage_rows(plan, outcomes, opened, store.schema, EMBEDDER)
-    return store.open("support", version=commit_rows(opened, plan, staged))
+    return store.open("support", version=commit_rows(opened, staged, store.schema))
 
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

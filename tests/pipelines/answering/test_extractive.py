@@ -129,7 +129,7 @@ PASSAGE = st.lists(
 QUESTION = st.lists(st.sampled_from([*WORDS, "the", "how", "what"]), min_size=1, max_size=4).map(" ".join)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(question=QUESTION, passages=st.lists(PASSAGE, min_size=1, max_size=4))
 def test_every_reply_refuses_asks_back_or_quotes_its_passages_to_the_letter(question, passages):
     text = _ask(question, *passages).text
@@ -143,7 +143,7 @@ def test_every_reply_refuses_asks_back_or_quotes_its_passages_to_the_letter(ques
         assert quote in told or quote.removesuffix(".") in told
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(passages=st.lists(PASSAGE, max_size=4))
 def test_a_question_about_something_else_is_always_refused(passages):
     assert _ask("Which submarine crosses the Baltic Sea?", *passages).text == REPLIES.refusal

@@ -16,7 +16,7 @@ TIMES = st.integers(0, 12)
 COMERS = st.lists(st.tuples(TIMES, st.integers(1, 6), st.none() | TIMES), min_size=1, max_size=14)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(COMERS, st.integers(1, 4))
 def test_slots_are_never_too_many_go_in_turn_and_none_is_lost(comers, limit):
     went: list[int] = []
@@ -159,7 +159,7 @@ def test_an_adaptive_limit_never_leaves_its_bounds():
     assert slots.limit >= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(0, 20), st.integers(1, 50)), min_size=1, max_size=60),
     st.sampled_from([1.0, 7.0, 60.0, 600.0, 90_000.0]),

@@ -186,7 +186,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(faults=[{"kind": "hang", "share": 0.3}, {"kind": "reset_midway", "share": 0.3}], share=4.0, streamed=True)
 @given(faults=FAULTS, share=st.floats(0.5, 20), streamed=st.booleans())
 def test_whatever_happens_the_server_never_charges_more_than_the_budget(

@@ -8,11 +8,12 @@ from knowledge.record import Document, Recipe
 from knowledge.store import Collection, Store
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
-from pipelines.ingestion.embed import Staged, stage_rows
-from pipelines.ingestion.parse import ParseSettings
+from pipelines.ingestion.parsing import ParseSettings
 from pipelines.ingestion.plan import Plan, make_plan
+from pipelines.ingestion.read import Work, read_document
 from pipelines.ingestion.split import SplitSettings
-from pipelines.ingestion.workers import parse_and_split
+from pipelines.ingestion.stage import Staged, stage_rows
+from pipelines.ingestion.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,16 @@ class Ingestion:
 
     def stage(self, listing: list[Document]) -> Run:
         collection = self.store.create("support")
-        plan = make_plan("support", listing, collection.documents(), (), self.recipe, attempt_id="a")
-        wanted = [step.document for step in plan.steps if step.change in ("added", "changed") and step.reuse is None]
-        outcomes = [parse_and_split(document, ParseSettings(), SplitSettings()) for document in wanted]
+        plan = make_plan("support", listing, collection.each_document(), (), self.recipe, attempt_id="a")
+        wanted = [step.document for step in plan.steps if step.needs_parser]
+        work = Work(ParseSettings(), SplitSettings())
+        outcomes = [read_document(document, work, Stopwatch()) for document in wanted]
         staged = stage_rows(plan, outcomes, collection, self.store.schema, self.embedder)
         return Run(plan, tuple(wanted), staged, collection, collection.version)
 
     def run(self, listing: list[Document]) -> Run:
         run = self.stage(listing)
-        version = commit_rows(run.collection, run.plan, run.staged)
+        version = commit_rows(run.collection, run.staged, self.store.schema)
         return Run(run.plan, run.parsed, run.staged, run.collection, version)
 
 

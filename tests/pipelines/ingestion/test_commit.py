@@ -1,11 +1,14 @@
 """commit: one version a run, and the proof that nothing was lost or doubled."""
 
+import dataclasses
+
 import lancedb
 import pytest
 
-from knowledge.errors import ReconciliationError
+from knowledge.errors import CollectionError, ReconciliationError
 from knowledge.record import DocumentCounts, Rejected
-from pipelines.ingestion.commit import CANDIDATE, NAMED, final_counts, named_changes, reconcile
+from knowledge.store import Question
+from pipelines.ingestion.commit import NAMED, final_counts, named_changes, reconcile, refuse_overtaken
 from pipelines.ingestion.plan import Plan, Step
 
 pytestmark = pytest.mark.usefixtures("prepared_parser")
@@ -33,12 +36,17 @@ def test_a_run_without_changes_keeps_the_version(ingestion, documents):
     assert again.plan.counts == DocumentCounts(unchanged=3)
 
 
-def test_the_candidate_is_the_newest_version(ingestion, documents, table):
+def test_the_candidate_is_the_newest_version_that_adds_up(ingestion, documents):
     first = ingestion.run(documents)
-    assert table().tags.list()[CANDIDATE]["version"] == first.version
+    with pytest.raises(CollectionError, match="no ingest of it has ended well yet"):
+        ingestion.store.candidate("support")
+    reconcile(first.collection, first.plan, ())
+    assert ingestion.store.candidate("support").version == first.version
     second = ingestion.run(documents[:2])
     assert second.version > first.version
-    assert table().tags.list()[CANDIDATE]["version"] == second.version
+    assert ingestion.store.candidate("support").version == first.version
+    reconcile(second.collection, second.plan, ())
+    assert ingestion.store.candidate("support").version == second.version
 
 
 def test_the_version_before_stays_as_it_was(ingestion, documents):
@@ -63,9 +71,21 @@ def test_deleted_documents_are_gone_after_the_commit(ingestion, documents):
     assert reconcile(run.collection, run.plan, ()) is None
 
 
+def test_a_collection_that_was_emptied_can_be_filled_again(ingestion, documents):
+    first = ingestion.run(documents)
+    empty = ingestion.run([])
+    assert (empty.collection.chunk_ids(), empty.plan.counts) == ([], DocumentCounts(deleted=3))
+    assert ingestion.run([]).version == empty.version
+    again = ingestion.run(documents)
+    assert again.collection.content_digest() == ingestion.store.open("support", version=first.version).content_digest()
+    question = Question("refund number 2", ingestion.embedder.embed(["refund number 2"])[0])
+    (hits,) = again.collection.search_many([question], limit=1)
+    assert [hit.doc_id for hit in hits] == ["docs/2.md"]
+
+
 def test_committing_the_same_rows_twice_changes_no_row(ingestion, documents):
     first = ingestion.run(documents)
-    first.collection.commit(first.staged.rows, first.staged.replaced)
+    first.collection.commit(first.staged.fragments, ingestion.store.schema, replaced=first.staged.replaced)
     assert sorted(first.collection.chunk_ids()) == ["docs/0.md#0", "docs/1.md#0", "docs/2.md#0"]
 
 
@@ -90,6 +110,24 @@ def test_a_listed_document_that_is_indexed_with_other_bytes_is_a_loss(ingestion,
         reconcile(run.collection, plan, ())
 
 
+@pytest.mark.parametrize("kept_out", [True, False])
+def test_rows_for_other_readers_than_their_source_names_are_told(ingestion, documents, kept_out):
+    run = ingestion.run(documents)
+    narrowed = [dataclasses.replace(documents[0], groups=("hr",)), *documents[1:]]
+    held = [Rejected(documents[0].doc_id, "0" * 64, "parse", "corrupt", "")] if kept_out else []
+    with pytest.raises(ReconciliationError, match=r"docs/0\.md and 0 others are indexed for other readers"):
+        reconcile(run.collection, _plan(ingestion, narrowed), held)
+
+
+def test_a_plan_that_another_writer_has_overtaken_is_refused(ingestion, documents):
+    run = ingestion.run(documents)
+    plan = dataclasses.replace(run.plan, version=run.version)
+    assert refuse_overtaken(plan, run.collection) is None
+    later = ingestion.run(documents[1:])
+    with pytest.raises(CollectionError, match=rf"another writer has committed since version {run.version} was read"):
+        refuse_overtaken(plan, later.collection)
+
+
 def test_a_listed_document_in_quarantine_is_no_loss(ingestion, documents, write_document):
     run = ingestion.run(documents)
     broken = write_document("broken.md", "x")
@@ -99,13 +137,13 @@ def test_a_listed_document_in_quarantine_is_no_loss(ingestion, documents, write_
 
 def test_a_deleted_document_that_is_still_indexed_is_told(ingestion, documents):
     run = ingestion.run(documents)
-    with pytest.raises(ReconciliationError, match=r"docs/2\.md and 0 others are deleted but still indexed"):
+    with pytest.raises(ReconciliationError, match=r"docs/2\.md and 0 others are deleted or dropped but still indexed"):
         reconcile(run.collection, _plan(ingestion, documents[:2], ("docs/2.md",)), ())
 
 
 def test_a_chunk_that_stands_twice_is_told(ingestion, documents, table):
     run = ingestion.run(documents)
-    table().add(run.staged.rows.slice(0, 2))  # a writer that does not merge
+    table().add(run.collection.rows_of(["docs/0.md", "docs/1.md"]))  # a writer that does not merge
     with pytest.raises(ReconciliationError, match=r"2 chunks stand twice .* will not be served"):
         reconcile(ingestion.store.open("support"), run.plan, ())
 

@@ -1,5 +1,7 @@
 """split: passages of bounded length that lose no word and know their headings."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,6 +96,64 @@ def test_a_row_of_a_table_stays_whole():
     assert lines == [row.text for row in rows]
 
 
+def test_no_passage_goes_from_one_slide_into_the_next():
+    slides = [
+        Element("title", "Deck", page=1, part=1),
+        Element("item", "one", page=1, part=1),
+        Element("item", "two", page=2, part=2),
+        Element("title", "Third", page=3, part=3),
+        Element("item", "three", page=3, part=3),
+    ]
+    assert split(slides, SplitSettings()) == (
+        Passage("Deck\n\none", ("Deck",), 1),
+        Passage("two", ("Deck",), 2),
+        Passage("Third\n\nthree", ("Deck", "Third"), 3),
+    )
+
+
+def test_the_name_of_a_sheet_heads_that_sheet_alone():
+    book = [
+        Element("title", "Prices", depth=1, part=1),
+        Element("row", "Plan: Team", part=1),
+        Element("title", "Dates", depth=1, part=2),
+        Element("row", "Day: Monday", part=2),
+    ]
+    assert find_title(book) == ""
+    assert [passage.headings for passage in split(book, SplitSettings())] == [("Prices",), ("Dates",)]
+
+
+def test_the_title_of_a_book_heads_every_chapter():
+    book = [Element("title", "Book"), Element("title", "One", depth=1, part=1), Element("text", "Words.", part=2)]
+    assert [passage.headings for passage in split(book, SplitSettings())] == [("Book",), ("Book", "One"), ("Book",)]
+
+
+def test_sections_of_the_same_depth_do_not_head_each_other():
+    flat = [
+        Element("title", "First", depth=1),
+        Element("text", _sentence("first")),
+        Element("title", "Second", depth=1),
+        Element("text", _sentence("second")),
+    ]
+    assert [passage.headings for passage in split(flat, SplitSettings(min_tokens=0))] == [("First",), ("Second",)]
+
+
+def test_code_is_cut_between_lines_and_only_where_it_does_not_fit():
+    lines = [f"    value_{number} = call({number})" for number in range(12)]
+    words, code = Element("text", _sentence("word", 12)), Element("code", "\n".join(lines[:2]))
+    assert split([words, code], SplitSettings(max_tokens=20))[-1].text == "\n".join(lines[:2]).strip()
+    long = split([Element("code", "\n".join(lines))], SplitSettings(max_tokens=20))
+    assert len(long) > 3
+    found = [line.strip() for passage in long for line in passage.text.split("\n")]
+    assert found == [line.strip() for line in lines]
+
+
+def test_a_row_that_is_too_long_is_cut_between_cells():
+    row = "; ".join(f"Column {number}: value {number}" for number in range(16))
+    passages = split([Element("row", row)], SplitSettings(max_tokens=20))
+    assert len(passages) > 2
+    assert "; ".join(passage.text for passage in passages) == row
+
+
 @pytest.mark.parametrize("elements", [[], [Element("text", " ")]])
 def test_nothing_gives_no_passage(elements):
     assert split(elements, SplitSettings()) == ()
@@ -119,7 +179,7 @@ _ELEMENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(elements=_ELEMENTS, max_tokens=st.integers(20, 200), min_tokens=st.integers(0, 300))
 def test_no_passage_is_too_long_and_no_word_is_lost(elements, max_tokens, min_tokens):
     chosen = SplitSettings(max_tokens=max_tokens, min_tokens=min_tokens)
@@ -127,3 +187,10 @@ def test_no_passage_is_too_long_and_no_word_is_lost(elements, max_tokens, min_to
     assert max(len(passage.text) for passage in passages) <= max_tokens * 4
     assert _words(passage.text for passage in passages) == _words(element.text for element in elements)
     assert split(elements, chosen) == passages
+
+
+@pytest.mark.parametrize(("hidden", "findings"), [(True, ("hidden:markup",)), (False, ())])
+def test_hidden_text_on_one_page_marks_every_passage_of_the_document(hidden, findings):
+    elements = [*_GUIDE[:-1], replace(_GUIDE[-1], beside_hidden=hidden)]
+    passages = split(elements, SplitSettings(min_tokens=0))
+    assert [passage.findings for passage in passages] == [findings] * 4

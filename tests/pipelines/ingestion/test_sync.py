@@ -7,7 +7,7 @@ import pytest
 
 from knowledge.errors import SourceError
 from knowledge.source import Source
-from pipelines.ingestion.sync import list_documents
+from pipelines.ingestion.sync import SyncSettings, list_documents
 
 _FILES = ("a.md", "b.txt", "sub/c.md", "sub/deep/d.md", "sub/e (1)+[x].md", ".hidden.md", ".git/f.md", "sub/.g.md")
 
@@ -25,8 +25,12 @@ def _source(url="docs", **values):
     return Source(**{"name": "help", "collection": "support", "url": str(url), "owner": "docs team"} | values)
 
 
+def _list(source, project):
+    return list_documents(source, project=project, state=project / "state", settings=SyncSettings(), max_size_mb=50)
+
+
 def _listed(project, **values):
-    return [each.doc_id.removeprefix("help/") for each in list_documents(_source(**values), project=project)]
+    return [each.doc_id.removeprefix("help/") for each in _list(_source(**values), project)]
 
 
 _ALL = ["a.md", "b.txt", "sub/c.md", "sub/deep/d.md", "sub/e (1)+[x].md"]
@@ -58,7 +62,7 @@ def test_the_globs_of_a_source(folder, fact, include, exclude, listed):
 def test_a_document_has_the_digest_time_address_and_readers_of_its_file(folder):
     os.utime(folder / "a.md", (1_767_323_045, 1_767_323_045))
     source = _source(include=("a.md",), groups=("hr",), languages=("deu",))
-    (document,) = list_documents(source, project=folder.parent)
+    (document,) = _list(source, folder.parent)
     assert (document.doc_id, document.source, document.uri) == ("help/a.md", "help", "docs/a.md")
     assert document.doc_sha == "fecccc97532467adbf93017b357c8b17e0c75527df76a143de5cfecc2613f615"
     assert (document.size_bytes, document.path) == (4, folder / "a.md")
@@ -72,7 +76,7 @@ def test_an_absolute_folder_is_listed_wherever_the_project_is(folder, prefix):
 
 
 def test_a_trailing_slash_changes_nothing(folder):
-    first, second = (list_documents(_source(url), project=folder.parent) for url in ("docs", "docs/"))
+    first, second = (_list(_source(url), folder.parent) for url in ("docs", "docs/"))
     assert [each.uri for each in first] == [each.uri for each in second]
 
 
@@ -86,12 +90,15 @@ def test_an_empty_folder_lists_nothing(tmp_path):
     [
         ("nowhere", "nowhere: no such folder. Correct 'url', or create the folder."),
         ("docs/a.md", "docs/a.md: is a file, not a folder"),
-        ("s3://bucket/docs", "s3://bucket/docs cannot be reached"),
-        ("memory://docs", "memory://docs is not a local folder, and this version reads no other. Copy the documents"),
-        ("nosuch://docs", "nosuch://docs cannot be reached (Protocol not known: nosuch)"),
+        (
+            "az://bucket/docs",
+            "az://bucket/docs needs a package that is not installed. Run `pip install 'plumbline[az]'`.",
+        ),
+        ("nosuch://docs", "nosuch://docs is of a kind that is not read here ('nosuch'). Give a folder, s3://"),
+        ("lost.zip", "lost.zip: no such archive. Correct 'url', or create the archive."),
     ],
 )
-def test_what_is_no_local_folder_is_refused_with_the_source(folder, url, told):
+def test_what_cannot_be_listed_is_refused_with_the_source(folder, url, told):
     with pytest.raises(SourceError) as error:
         _listed(folder.parent, url=url)
     assert told in str(error.value)
@@ -105,11 +112,11 @@ def test_a_name_that_is_no_utf8_is_listed_with_its_bytes_escaped(folder, tmp_pat
 
 def test_a_link_that_leads_nowhere_is_listed_so_that_it_is_rejected_by_name(folder, tmp_path):
     (tmp_path / "docs" / "lost.md").symlink_to("nowhere.md")
-    (found,) = [each for each in list_documents(_source(), project=tmp_path) if each.doc_id == "help/lost.md"]
+    (found,) = [each for each in _list(_source(), tmp_path) if each.doc_id == "help/lost.md"]
     assert found.doc_sha == ""
 
 
 @pytest.mark.parametrize("url", ["~nosuchuser/docs", "zip://a::b"])
 def test_an_odd_address_is_one_clear_error(tmp_path, url):
     with pytest.raises(SourceError, match="source 'help'"):
-        list_documents(_source(url), project=tmp_path)
+        _list(_source(url), tmp_path)

@@ -1,14 +1,19 @@
-"""embed: rows with their vectors, where no text is embedded twice."""
+"""stage: rows with their vectors, where no text is embedded twice."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from knowledge.errors import CollectionError
 from knowledge.store import Question, Store
 from pipelines.embedder import DIMENSIONS, WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
+from pipelines.ingestion.parsing import ParseSettings
+from pipelines.ingestion.plan import make_plan
+from pipelines.ingestion.read import Work, read_document
+from pipelines.ingestion.split import SplitSettings
+from pipelines.ingestion.stage import Staged, join, stage_rows
+from pipelines.ingestion.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.usefixtures("prepared_parser")
 
@@ -24,8 +29,8 @@ def _rows(collection, column):
 
 def test_a_row_holds_what_the_document_says_and_where_it_stands(ingestion, write_document):
     document = write_document("a.md", "# Refunds\n\nA refund takes five working days.", groups=("hr", "it"))
-    staged = ingestion.stage([document]).staged
-    (row,) = staged.rows.to_pylist()
+    run = ingestion.run([document])
+    (row,) = run.collection.rows_of([document.doc_id]).to_pylist()
     assert (row["chunk_id"], row["doc_id"], row["ordinal"]) == ("docs/a.md#0", "docs/a.md", 0)
     assert (row["doc_sha"], row["uri"], row["source"]) == (document.doc_sha, "docs/a.md", "docs")
     assert (row["title"], row["headings"], row["page"]) == ("Refunds", ["Refunds"], None)
@@ -39,8 +44,8 @@ def test_a_row_holds_what_the_document_says_and_where_it_stands(ingestion, write
 
 
 def test_a_row_has_the_vector_of_its_own_text(ingestion, write_document):
-    staged = ingestion.stage([write_document(f"{n}.md", _refund(n)) for n in range(5)]).staged
-    rows = staged.rows.to_pylist()
+    run = ingestion.run([write_document(f"{n}.md", _refund(n)) for n in range(5)])
+    rows = run.collection.rows_of(run.collection.documents()).to_pylist()
     expected = ingestion.embedder.embed([row["indexed_text"] for row in rows])
     assert np.allclose([row["vector"] for row in rows], expected, atol=1e-6)
 
@@ -50,20 +55,20 @@ def test_the_second_run_embeds_only_what_changed(ingestion, write_document):
     assert ingestion.run(documents).staged.texts_embedded == 4
     documents[1] = write_document("1.md", _refund(99))
     again = ingestion.run(documents).staged
-    assert (again.texts_embedded, again.replaced, again.rows.num_rows) == (1, ("docs/1.md",), 1)
+    assert (again.texts_embedded, again.replaced, again.rows) == (1, {"docs/1.md"}, 1)
 
 
 def test_the_same_text_in_two_documents_is_embedded_once(ingestion, write_document):
     twins = [write_document("a.md", _refund(1)), write_document("b.md", _refund(1) + "\n\n")]
     staged = ingestion.stage(twins).staged
-    assert (staged.texts_embedded, staged.rows.num_rows) == (1, 2)
+    assert (staged.texts_embedded, staged.rows) == (1, 2)
 
 
 def test_an_added_paragraph_does_not_embed_the_others_again(ingestion, write_document):
     long = "\n\n".join(f"## Part {n}\n\n" + f"words about part {n} " * 30 for n in range(4))
     before = ingestion.run([write_document("a.md", long)]).staged
     after = ingestion.run([write_document("a.md", f"{long}\n\n## Part 5\n\n" + "words about part 5 " * 30)]).staged
-    assert (before.texts_embedded, after.texts_embedded, after.rows.num_rows) == (4, 1, 5)
+    assert (before.texts_embedded, after.texts_embedded, after.rows) == (4, 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,7 @@ def test_a_renamed_document_keeps_its_rows_under_the_new_name_alone(ingestion, w
     run = ingestion.run([write_document("new.md", _refund(1)), write_document("other.md", _refund(2))])
     assert sorted(run.collection.chunk_ids()) == ["docs/new.md#0", "docs/other.md#0"]
     assert _rows(run.collection, "uri")["docs/new.md#0"] == "docs/new.md"
-    assert run.staged.replaced == ("docs/new.md", "docs/old.md")
+    assert run.staged.replaced == {"docs/new.md", "docs/old.md"}
 
 
 def test_two_documents_that_swap_their_names_swap_their_rows(ingestion, write_document):
@@ -114,21 +119,19 @@ def test_a_rejected_new_version_keeps_the_old_rows(ingestion, write_document):
     ingestion.run(good)
     run = ingestion.run([write_document("a.md", b"\0\0 broken \0"), good[1]])
     assert [(item.doc_id, item.reason) for item in run.staged.rejected] == [("docs/a.md", "unsupported")]
-    assert (run.staged.replaced, run.staged.rows.num_rows) == ((), 0)
+    assert (run.staged.replaced, run.staged.rows) == (frozenset(), 0)
     assert _rows(run.collection, "title") == {"docs/a.md#0": "Refund 1", "docs/b.md#0": "Refund 2"}
     assert run.collection.documents()["docs/a.md"].doc_sha == good[0].doc_sha
 
 
-def test_nothing_to_stage_has_no_rows_but_their_columns(ingestion):
-    staged = ingestion.stage([]).staged
-    assert (staged.rows.num_rows, staged.replaced, staged.rejected, staged.texts_embedded) == (0, (), (), 0)
-    assert staged.rows.schema.equals(ingestion.store.schema)
+def test_nothing_to_stage_writes_nothing(ingestion):
+    assert ingestion.stage([]).staged == Staged((), 0, frozenset(), (), 0)
 
 
 def test_staging_alone_changes_nothing(ingestion, write_document):
     run = ingestion.stage([write_document("a.md", _refund(1))])
     assert run.collection.chunk_ids() == []
-    commit_rows(run.collection, run.plan, run.staged)
+    commit_rows(run.collection, run.staged, ingestion.store.schema)
     assert run.collection.chunk_ids() == ["docs/a.md#0"]
 
 
@@ -187,11 +190,43 @@ def test_another_embedder_writes_every_vector_anew_also_of_what_is_kept_out(inge
     assert hits[0].doc_id == "docs/b.md"
 
 
-def test_a_commit_that_would_leave_vectors_of_another_width_changes_nothing(ingestion, write_document, tmp_path):
-    good = [write_document(f"{name}.md", _refund(number)) for number, name in enumerate("ab")]
-    ingestion.run(good)
-    other = replace(ingestion, store=Store(tmp_path / "lancedb", 64), embedder=_Short())
-    staged = other.stage(good).staged
-    with pytest.raises(CollectionError, match=r"docs/b\.md has vectors of another width"):
-        other.store.open("support").commit(staged.rows, ["docs/a.md"])
-    assert ingestion.store.open("support").embed_ids() == {ingestion.embedder.embed_id}
+@pytest.mark.parametrize("documents", [1, 2, 100])
+def test_shards_staged_apart_and_committed_together_are_the_whole(ingestion, write_document, tmp_path, documents):
+    """A change of every kind: b goes, c is renamed, d changes, e is kept out, f comes, g stays."""
+    before = [write_document(f"{name}.md", _refund(number)) for number, name in enumerate("abcdeg")]
+    whole = replace(ingestion, store=Store(tmp_path / "whole", DIMENSIONS))
+    for each in (ingestion, whole):
+        each.run(before)
+    moved = write_document("moved.md", _refund(2))
+    now = [
+        write_document("d.md", _refund(9)),
+        write_document("e.md", b"\0\0 broken \0"),
+        write_document("f.md", _refund(8)),
+    ]
+    listing = [before[0], before[5], moved, *now]
+    expected = whole.run(listing)
+    collection = ingestion.store.create("support")
+    plan = make_plan("support", listing, collection.each_document(), (), ingestion.recipe, attempt_id="a")
+    staged = join(plan, [_stage(ingestion, part, collection) for part in plan.cut(documents)])
+    commit_rows(collection, staged, ingestion.store.schema)
+    assert (staged.replaced, staged.rejected) == (expected.staged.replaced, expected.staged.rejected)
+    assert (staged.rows, staged.texts_embedded) == (expected.staged.rows, 2)
+    assert _all_rows(collection) == _all_rows(expected.collection)
+
+
+def _stage(ingestion, plan, collection):
+    wanted = [step.document for step in plan.steps if step.needs_parser]
+    outcomes = [read_document(each, Work(ParseSettings(), SplitSettings()), Stopwatch()) for each in wanted]
+    return stage_rows(plan, outcomes, collection, ingestion.store.schema, ingestion.embedder)
+
+
+def _all_rows(collection):
+    return collection.rows_of(collection.documents()).sort_by("chunk_id").to_pylist()
+
+
+def test_staged_rows_can_be_read_before_their_commit(ingestion, write_document):
+    run = ingestion.stage([write_document(f"{number}.md", _refund(number)) for number in range(3)])
+    tables = [run.collection.staged(fragment) for fragment in run.staged.fragments]
+    commit_rows(run.collection, run.staged, ingestion.store.schema)
+    assert [row for table in tables for row in table.to_pylist()] == _all_rows(run.collection)
+    assert all(table.schema.equals(ingestion.store.schema) for table in tables)

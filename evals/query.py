@@ -1,0 +1,78 @@
+"""Labelled queries: what a reader asks, and which documents, chunks or quotes should be found."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from knowledge.content import Content, read_content
+from knowledge.digest import digest
+from knowledge.errors import ContentError
+from knowledge.source import NAME, check_group
+
+Grade = Annotated[int, Field(ge=1, le=2)]
+KINDS_OF_LABEL = ("relevant", "relevant_chunks", "relevant_spans")
+
+
+class Span(Content):
+    """Some words of a document, as they stand there; white space and case do not count."""
+
+    doc_id: str
+    quote: str = Field(pattern=r"\S")
+    grade: Grade
+
+
+class Query(Content):
+    """A labelled query: relevance of each document, chunk or quote that helps, 2 = answers it, 1 = helps.
+
+    It has one kind of label. language: of the query, two or three letters. reviewed: a label that was proposed and that
+    nobody reviewed does not count.
+    """
+
+    id: str
+    text: str = Field(min_length=1)
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
+    reviewed: bool = True
+    relevant: dict[str, Grade] = Field(default_factory=dict, min_length=1)
+    relevant_chunks: dict[str, Grade] = Field(default_factory=dict, min_length=1)
+    relevant_spans: tuple[Span, ...] = Field(default=(), min_length=1)
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_group(group) for group in groups)
+
+    @model_validator(mode="after")
+    def _one_kind_of_label(self) -> "Query":
+        given = [name for name in KINDS_OF_LABEL if getattr(self, name)]
+        if len(given) != 1:
+            has = " and ".join(given) or "no label"
+            raise ValueError(f"query '{self.id}' has {has}; give it exactly one of {', '.join(KINDS_OF_LABEL)}")
+        return self
+
+
+class Queries(Content):
+    """One YAML file in `evals/queries/`: labelled queries for one collection."""
+
+    collection: str = Field(pattern=NAME)
+    queries: tuple[Query, ...] = Field(min_length=1)
+
+
+def read_queries(folder: Path, collection: str) -> list[Query]:
+    """All labelled queries of a collection; an empty list where nobody wrote any. Raises ContentError."""
+    found: dict[str, Query] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        written = read_content(path, Queries)
+        for query in written.queries if written.collection == collection else ():
+            if query.id in found:
+                raise ContentError(f"{path}: query id '{query.id}' stands twice. Give one of them another id.")
+            found[query.id] = query
+    return list(found.values())
+
+
+def queries_digest(queries: Sequence[Query]) -> str:
+    """Names exactly this set of labelled queries."""
+    return digest([query.model_dump(mode="json") for query in queries])
