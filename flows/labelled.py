@@ -47,12 +47,10 @@ def what_stands(opened: Collection, queries: Sequence[Query]) -> Indexed:
     chunks = {chunk_id for query in queries for chunk_id in query.relevant_chunks}
     quoted = {span.doc_id for query in queries for span in query.relevant_spans}
     labelled = quoted | {chunk_id.rpartition("#")[0] for chunk_id in chunks}
-    shown = {duplicates.get(doc_id, doc_id) for doc_id in labelled} if labelled else set()
+    shown = {duplicates.get(doc_id, doc_id) for doc_id in labelled}
+    rows = opened.rows_of(shown, columns=["chunk_id", "doc_id", "text"]).to_pylist() if shown else []
+    there = {row["chunk_id"] for row in rows}
     passages: dict[str, list[str]] = {}
-    there = set()
-    if shown:
-        rows = opened.rows_of(shown, columns=["chunk_id", "doc_id", "text"])
-        for row in rows.to_pylist():
-            passages.setdefault(row["doc_id"], []).append(row["text"])
-            there.add(row["chunk_id"])
+    for row in rows:
+        passages.setdefault(row["doc_id"], []).append(row["text"])
     return Indexed(documents, duplicates, chunks & there, passages)

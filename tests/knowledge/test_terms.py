@@ -98,6 +98,11 @@ def test_a_quote_is_worth_more_than_an_identifier():
     }
 
 
+def test_of_a_pasted_trace_the_quotes_and_the_first_identifiers_count():
+    trace = " ".join(f"module_{number}.run_it" for number in range(300))
+    assert list(phrases(f'{trace} "exit code"')) == ["exit code", *(f"module {each} run it" for each in range(7))]
+
+
 def test_the_words_of_a_question_are_those_of_stemmed_languages_and_deny_nothing():
     assert COMMON.keys() == STEMMED.keys()
     every = {word for words in COMMON.values() for word in words.split()}
