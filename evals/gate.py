@@ -19,11 +19,13 @@ MARGIN = 0.02  # of nDCG@10
 class Gates(Content):
     """`evals/gates.yaml`: the floors of each collection's measures, and the fewest queries that count.
 
-    margin: how many points of nDCG@10 below production a candidate may be and still count as not worse.
+    margin: how many points of nDCG@10 below what is proven a candidate may be and still count as not worse.
+    max_stale: the share of the queries judged on what is proven whose labelled documents may all be gone.
     """
 
     min_queries: int = Field(default=20, ge=1)
     margin: float = Field(default=MARGIN, gt=0, le=1)
+    max_stale: float = Field(default=0.1, ge=0, le=1)
     floors: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     @field_validator("floors")
@@ -40,7 +42,7 @@ class Gates(Content):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A verdict with its reason in words, and the difference from production that it rests on, if there is one."""
+    """A verdict with its reason in words, and the difference that it rests on, if there is one."""
 
     verdict: GateVerdict
     reason: str
@@ -59,41 +61,34 @@ def read_gates(path: Path) -> Gates:
 
 def judge_retrieval(
     quality: RetrievalQuality,
-    floors: Mapping[str, float],
+    gates: Gates,
+    collection: str,
     *,
-    min_queries: int,
-    margin: float = MARGIN,
     tonight: Paired | None = None,
     earlier: Sequence[Mapping[str, float]] = (),
-    leaks: Sequence[str] = (),
-    late: Sequence[str] = (),
+    problems: Sequence[str] = (),
 ) -> Gate:
     """`fail` where something shows that the version must not serve; `pass` where enough shows that it may.
 
-    tonight: nDCG@10 against production; None while nothing serves, then the floors alone decide. earlier: differences
-    of the nights before against the same production version, oldest first. leaks: what a reader was shown and must
-    not be. late: what missed its freshness target.
+    tonight: nDCG@10 against the proven version; None while nothing serves, then the floors alone decide. earlier:
+    differences of the nights before against the same version, oldest first. problems: what else forbids it to serve.
     """
-    enough = quality.judged >= min_queries
-    problems = [
-        *_named("must not be retrieved and was", leaks),
-        *_named("missed its freshness target", late),
-        *(_under(quality, floors) if enough else ()),
-    ]
+    floors, enough = gates.floors.get(collection, {}), quality.judged >= gates.min_queries
+    problems = [*problems, *(_under(quality, floors) if enough else ()), *_gone(tonight, gates.max_stale)]
     if tonight is None or not enough:
-        alone = _without_production(quality, floors, min_queries=min_queries)
+        alone = _by_floors(quality, floors, min_queries=gates.min_queries)
         return Gate("fail", "; ".join(problems)) if problems else alone
-    compared = judge_differences([*earlier, tonight.differences], margin=margin, min_queries=min_queries)
+    compared = judge_differences([*earlier, tonight.differences], margin=gates.margin, min_queries=gates.min_queries)
     apart = [
-        *_named("judged on the candidate alone", tonight.only_candidate),
-        *_named("judged on production alone", tonight.only_production),
+        *named("judged on the candidate alone", tonight.only_candidate),
+        *named("judged on what is proven alone", tonight.only_proven),
     ]
     verdict = "fail" if problems else compared.verdict
     return Gate(verdict, "; ".join([*problems, compared.reason, *apart]), compared.difference)
 
 
 def judge_differences(nights: Sequence[Mapping[str, float]], *, margin: float, min_queries: int = 2) -> Gate:
-    """Is the candidate worse than production? nights: each query's difference, oldest first, tonight's last.
+    """Is the candidate worse than what is proven? nights: each query's difference, oldest first, tonight's last.
 
     Where tonight alone is no evidence, the last nights are pooled.
     """
@@ -129,12 +124,12 @@ def judge_difference(
 
 def _told(difference: MeanDifference, margin: float) -> str:
     return (
-        f"nDCG@10 {difference.mean:+.3f} against production on {difference.queries} queries "
+        f"nDCG@10 {difference.mean:+.3f} against what is proven on {difference.queries} queries "
         f"({difference.lower:+.3f} to {difference.upper:+.3f}, margin {margin:.3f})"
     )
 
 
-def _without_production(quality: RetrievalQuality, floors: Mapping[str, float], *, min_queries: int) -> Gate:
+def _by_floors(quality: RetrievalQuality, floors: Mapping[str, float], *, min_queries: int) -> Gate:
     """`not enough evidence` when too few queries, or no floors, say anything."""
     if quality.judged == 0:
         return Gate("not enough evidence", "no labelled queries")
@@ -143,6 +138,19 @@ def _without_production(quality: RetrievalQuality, floors: Mapping[str, float], 
     if not floors:
         return Gate("not enough evidence", "no floors in gates.yaml")
     return Gate("pass", f"{quality.judged} queries, every floor holds")
+
+
+def _gone(tonight: Paired | None, max_stale: float) -> list[str]:
+    """Queries that cannot be judged any more say nothing for the version that lost their documents."""
+    if tonight is None:
+        return []
+    gone, judged = tonight.only_proven, len(tonight.differences) + len(tonight.only_proven)
+    if not gone or len(gone) / judged <= max_stale:
+        return []
+    return [
+        f"of {len(gone)} of {judged} labelled queries every labelled document is gone, over the limit of "
+        f"{max_stale:.0%}: {first_names(gone)}"
+    ]
 
 
 def _under(quality: RetrievalQuality, floors: Mapping[str, float]) -> list[str]:
@@ -160,13 +168,16 @@ def hold_for_quarantine(gate: Gate, new: Sequence[str], listed: int, *, max_shar
     """
     if not listed or len(new) / listed <= max_share:
         return gate
-    held = f"{len(new)} of {listed} documents are newly in quarantine, over the limit of {max_share:.0%}: {_first(new)}"
+    limit = f"over the limit of {max_share:.0%}"
+    held = f"{len(new)} of {listed} documents are newly in quarantine, {limit}: {first_names(new)}"
     return Gate("fail", f"{gate.reason}; {held}" if gate.verdict == "fail" else held, gate.difference)
 
 
-def _named(what: str, names: Sequence[str]) -> list[str]:
-    return [f"{what} ({len(names)}): {_first(names)}"] if names else []
+def named(what: str, names: Sequence[str]) -> list[str]:
+    """A problem with how many it is about, and the first of them; none where there are no names."""
+    return [f"{what} ({len(names)}): {first_names(names)}"] if names else []
 
 
-def _first(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

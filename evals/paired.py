@@ -1,4 +1,4 @@
-"""Candidate against production on the same queries: each query's difference, and how sure its mean is."""
+"""Two versions on the same queries: each query's difference, and how sure its mean is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ POOLED_NIGHTS = 7
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """A measure of the candidate less that of production, by query; those that only one was judged on are left out."""
+    """A measure of a candidate less that of the proven version, by query, where both were judged."""
 
     differences: dict[str, float]
     only_candidate: tuple[str, ...] = ()
-    only_production: tuple[str, ...] = ()
+    only_proven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class MeanDifference:
     upper: float
 
 
-def pair(candidate: Mapping[str, float], production: Mapping[str, float]) -> Paired:
+def pair(candidate: Mapping[str, float], proven: Mapping[str, float]) -> Paired:
     """Subtract query by query."""
     return Paired(
-        {query: candidate[query] - production[query] for query in sorted(candidate.keys() & production.keys())},
-        only_candidate=tuple(sorted(candidate.keys() - production.keys())),
-        only_production=tuple(sorted(production.keys() - candidate.keys())),
+        {query: candidate[query] - proven[query] for query in sorted(candidate.keys() & proven.keys())},
+        only_candidate=tuple(sorted(candidate.keys() - proven.keys())),
+        only_proven=tuple(sorted(proven.keys() - candidate.keys())),
     )
 
 

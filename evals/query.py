@@ -1,6 +1,6 @@
 """Labelled queries: what a reader asks, and which documents, chunks or quotes should be found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +33,7 @@ class Query(Content):
     id: str
     text: str = Field(min_length=1)
     groups: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    tags: tuple[Annotated[str, Field(pattern=NAME)], ...] = ()
     language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
     reviewed: bool = True
     relevant: dict[str, Grade] = Field(default_factory=dict, min_length=1)
@@ -54,23 +54,57 @@ class Query(Content):
         return self
 
 
+class Principal(Content):
+    """Somebody whom every labelled query is asked as.
+
+    must_not_retrieve: globs of documents (`people/**`) that they must never see, whatever the sources say.
+    """
+
+    name: str = Field(pattern=NAME)
+    groups: tuple[str, ...] = ()
+    must_not_retrieve: tuple[str, ...] = ()
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_group(group) for group in groups)
+
+
 class Queries(Content):
-    """One YAML file in `evals/queries/`: labelled queries for one collection."""
+    """One YAML file in `evals/queries/`: labelled queries for one collection, and as whom they are asked as well."""
 
     collection: str = Field(pattern=NAME)
     queries: tuple[Query, ...] = Field(min_length=1)
+    principals: tuple[Principal, ...] = ()
 
 
 def read_queries(folder: Path, collection: str) -> list[Query]:
     """All labelled queries of a collection; an empty list where nobody wrote any. Raises ContentError."""
     found: dict[str, Query] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        written = read_content(path, Queries)
-        for query in written.queries if written.collection == collection else ():
+    for path, written in _files(folder, collection):
+        for query in written.queries:
             if query.id in found:
                 raise ContentError(f"{path}: query id '{query.id}' stands twice. Give one of them another id.")
             found[query.id] = query
     return list(found.values())
+
+
+def read_principals(folder: Path, collection: str) -> list[Principal]:
+    """As whom the queries of a collection are asked as well. Raises ContentError."""
+    found: dict[str, Principal] = {}
+    for path, written in _files(folder, collection):
+        for principal in written.principals:
+            if principal.name in found:
+                raise ContentError(f"{path}: principal '{principal.name}' stands twice. Give one of them another name.")
+            found[principal.name] = principal
+    return list(found.values())
+
+
+def _files(folder: Path, collection: str) -> Iterator[tuple[Path, Queries]]:
+    for path in sorted(folder.glob("*.yaml")):
+        written = read_content(path, Queries)
+        if written.collection == collection:
+            yield path, written
 
 
 def queries_digest(queries: Sequence[Query]) -> str:

@@ -27,8 +27,8 @@ class SetQuality:
     any of them found among its first ten; the best score a query saw (p10, p50, p90); latency_ms (p50, p95) as given.
     """
 
-    queries: int
-    judged: int
+    queries: int = 0
+    judged: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     empty_rate: float = 0.0

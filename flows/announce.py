@@ -4,7 +4,7 @@ from typing import Any
 
 from flows import artifacts, events
 from flows.connect import connect
-from flows.results import CheckResult, EvaluateResult, IngestResult
+from flows.results import CheckResult, EvaluateResult, FreshnessResult, IngestResult
 from flows.step import step
 
 
@@ -20,6 +20,13 @@ def announce_check(result: CheckResult) -> None:
     """Show gate and freshness; an event when the gate failed or a source missed its target."""
     artifacts.show_check(result)
     events.announce(events.events_of_check(result))
+
+
+@step
+def announce_freshness(result: FreshnessResult) -> None:
+    """Show freshness; an event when a source has missed its target since the last look."""
+    artifacts.show_freshness(result)
+    events.announce(events.events_of_freshness(result))
 
 
 @step

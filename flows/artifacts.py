@@ -5,7 +5,8 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows.results import CheckResult, EvaluateResult, IngestResult
+from evals.freshness import Freshness
+from flows.results import CheckResult, EvaluateResult, FreshnessResult, IngestResult
 
 
 def show_ingest(result: IngestResult) -> None:
@@ -37,7 +38,29 @@ def show_ingest(result: IngestResult) -> None:
 def show_check(result: CheckResult) -> None:
     """Gate, retrieval measures, freshness by source."""
     serves = "nothing" if result.production_version is None else f"version {result.production_version}"
-    freshness = [
+    create_markdown_artifact(
+        f"# Gate: {result.verdict}\n\n{cell(result.reason)}. Serves: {serves}.\n\n"
+        + table(("measure", "value"), [(name, f"{value:.3f}") for name, value in result.metrics.items()])
+        + "\n\n"
+        + _freshness(result.freshness),
+        key=key("check", result.collection),
+        description=f"Check of collection {result.collection}, version {result.version}",
+    )
+
+
+def show_freshness(result: FreshnessResult) -> None:
+    """Freshness by source, and the documents that are too late."""
+    late = [(each.source, doc_id) for each in result.freshness for doc_id in each.late[:20]]
+    text = f"# Freshness: {result.verdict}\n\nServes: version {result.version}.\n\n{_freshness(result.freshness)}"
+    create_markdown_artifact(
+        text + (f"\n\n{table(('source', 'past its target'), late)}" if late else ""),
+        key=key("freshness", result.collection),
+        description=f"Freshness of collection {result.collection}, version {result.version}",
+    )
+
+
+def _freshness(sources: Iterable[Freshness]) -> str:
+    rows = [
         (
             each.source,
             each.documents,
@@ -45,16 +68,9 @@ def show_check(result: CheckResult) -> None:
             f"{each.oldest_pending_hours:.1f} h",
             "yes" if each.met else "NO",
         )
-        for each in result.freshness
+        for each in sources
     ]
-    create_markdown_artifact(
-        f"# Gate: {result.verdict}\n\n{cell(result.reason)}. Serves: {serves}.\n\n"
-        + table(("measure", "value"), [(name, f"{value:.3f}") for name, value in result.metrics.items()])
-        + "\n\n"
-        + table(("source", "documents", "pending", "oldest", "target met"), freshness),
-        key=key("check", result.collection),
-        description=f"Check of collection {result.collection}, version {result.version}",
-    )
+    return table(("source", "documents", "pending", "oldest", "target met"), rows)
 
 
 def show_evaluate(result: EvaluateResult) -> None:

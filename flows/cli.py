@@ -13,6 +13,7 @@ import click
 from faults.door import faults
 from flows import lookups, summaries
 from flows.baseline import baseline
+from flows.collection import collection
 from flows.contracts import contracts
 from flows.corpus import corpus
 from flows.doors import (
@@ -65,7 +66,8 @@ def nightly(assistant: str, night: datetime | None, new_night: bool, report_only
             assistant=assistant, night=wanted, new_night=new_night
         )
     show(summary, summaries.night, as_json)
-    return FAILED if (summary["gate_failed"] or summary["verdict"] == "drift") and not report_only else GOOD
+    late = any(not each["met"] for each in summary["check"]["freshness"])
+    return FAILED if (summary["gate_failed"] or late or summary["verdict"] == "drift") and not report_only else GOOD
 
 
 def _can_run(connections: "Connections", assistant: str) -> None:
@@ -122,7 +124,18 @@ def check(collection: str, results_to: Path | None, report_only: bool, as_json: 
 
         write_retrieval(results_to, result)
     show(result.as_row(), summaries.check, as_json)
-    return FAILED if result.verdict == "fail" and not report_only else GOOD
+    return FAILED if result.failed and not report_only else GOOD
+
+
+@cli.command()
+@click.option("--collection", default="support", show_default=True)
+@report_only
+@json_option
+def freshness(collection: str, report_only: bool, as_json: bool) -> int:
+    """Compare what the sources hold now with what serves, against their targets; nothing is ingested or moved."""
+    result = open_flow("freshness", lambda to: to.serving_version(collection))(collection=collection)
+    show(result.as_row(), summaries.freshness, as_json)
+    return FAILED if result.verdict == "missed" and not report_only else GOOD
 
 
 @cli.command()
@@ -185,6 +198,7 @@ def down(as_json: bool) -> int:
 
 for command in (
     baseline,
+    collection,
     lookups.search,
     lookups.ask,
     lookups.status,

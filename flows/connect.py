@@ -263,10 +263,14 @@ class Connections:
 
     def asked(self, collection: str, *, candidate: bool) -> "Collection":
         """The collection at the version an evaluation asks: what serves, or the candidate. Raises CollectionError."""
-        return self._searchable(self.store.candidate(collection)) if candidate else self.serving(collection)
+        return self.searchable(self.store.candidate(collection)) if candidate else self.serving(collection)
 
     def serving(self, collection: str) -> "Collection":
         """The collection at the version that serves. Raises CollectionError."""
+        return self.searchable(self.store.open(collection, version=self.serving_version(collection)))
+
+    def serving_version(self, collection: str) -> int:
+        """The version that serves. Raises CollectionError."""
         latest = self.store.open(collection)
         version = self.production_version(collection)
         if version is None:
@@ -274,10 +278,10 @@ class Connections:
                 f"collection '{collection}': version {latest.version} is a candidate, none serves yet. "
                 f"Run `plumbline check --collection {collection}`."
             )
-        return self._searchable(self.store.open(collection, version=version))
+        return version
 
-    def _searchable(self, opened: "Collection") -> "Collection":
-        """A question's vector finds nothing among those of another model."""
+    def searchable(self, opened: "Collection") -> "Collection":
+        """The same: but a question's vector finds nothing among those of another model. Raises CollectionError."""
         embedded = opened.embed_ids()
         if embedded and self.embedder.embed_id not in embedded:
             raise CollectionError(

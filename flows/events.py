@@ -1,14 +1,15 @@
 """What a run tells the world: Prefect events that automations.yaml turns into notifications."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from prefect.events import emit_event
 
+from evals.freshness import Freshness
 from flows.changes import counted
 from flows.params import AlarmSettings
-from flows.results import CheckResult, IngestResult
+from flows.results import CheckResult, FreshnessResult, IngestResult
 
 EventName = Literal[
     "night-finished", "drift", "gate-failed", "freshness-missed", "quarantine-over-share", "over-budget"
@@ -48,6 +49,7 @@ def events_of_check(result: CheckResult) -> list[Event]:
     if result.verdict == "fail":
         serves = result.production_version
         still = f"version {serves} still serves" if serves is not None else "nothing serves"
+        still = f"version {serves} serves again" if result.rolled_back else still
         found.append(
             Event(
                 "gate-failed",
@@ -56,18 +58,27 @@ def events_of_check(result: CheckResult) -> list[Event]:
                 result.reason,
             )
         )
-    if missed := [each for each in result.freshness if not each.met]:
-        waits = [f"{each.source} {each.oldest_pending_hours:.1f} h of {each.target_hours:g} h" for each in missed]
-        pending = [doc for each in missed for doc in each.pending]
-        found.append(
-            Event(
-                "freshness-missed",
-                about,
-                f"{result.collection}: {', '.join(each.source for each in missed)} missed its freshness target",
-                f"Oldest change not served: {'; '.join(waits)}. Documents: {', '.join(pending[:20])}",
-            )
+    return found + _missed(result.collection, [each for each in result.freshness if not each.met])
+
+
+def events_of_freshness(result: FreshnessResult) -> list[Event]:
+    """Sources that met their target when they were last looked at, and miss it now."""
+    return _missed(result.collection, [each for each in result.freshness if each.source in result.newly_missed])
+
+
+def _missed(collection: str, missed: Sequence[Freshness]) -> list[Event]:
+    if not missed:
+        return []
+    waits = [f"{each.source} {each.oldest_pending_hours:.1f} h of {each.target_hours:g} h" for each in missed]
+    late = [doc_id for each in missed for doc_id in each.late]
+    return [
+        Event(
+            "freshness-missed",
+            f"collection.{collection}",
+            f"{collection}: {', '.join(each.source for each in missed)} missed its freshness target",
+            f"Oldest change not served: {'; '.join(waits)}. Documents: {', '.join(late[:20])}",
         )
-    return found
+    ]
 
 
 def events_of_night(summary: dict[str, Any], alarms: AlarmSettings) -> list[Event]:

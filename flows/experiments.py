@@ -33,7 +33,7 @@ def write_index(folder: Path, result: IngestResult) -> None:
 
 def write_retrieval(folder: Path, result: CheckResult) -> None:
     """How well labelled queries find their documents: the means, and each query's scores."""
-    from flows.tracking.steps import check_metrics
+    from flows.tracking.steps import check_metrics, slice_table
 
     means = _under("retrieval", check_metrics(result))
     counts = {"queries": result.queries, "stale_queries": len(result.stale_queries)}
@@ -41,6 +41,8 @@ def write_retrieval(folder: Path, result: CheckResult) -> None:
     _write_csv(
         folder / "queries.csv", [{"query": name, "nDCG@10": value} for name, value in sorted(result.per_query.items())]
     )
+    slices = [{"slice": row["slice"], "nDCG@10": round(row["nDCG@10"], 4)} for row in slice_table(result)]
+    _write_csv(folder / "slices.csv", slices)
 
 
 def write_answers(folder: Path, result: EvaluateResult) -> None:

@@ -1,49 +1,108 @@
 """Labelled queries in one version of a collection: each asked with its own reader's groups, and scored."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
 
+from evals.access import Leak, find_leaks
 from evals.labels import Indexed
 from evals.paired import Paired, pair
-from evals.query import Query, read_queries
+from evals.query import Principal, Query, read_principals, read_queries
 from evals.retrieval import RetrievalQuality, measure_retrieval
 from flows.connect import Connections
 from flows.screen import say
-from knowledge.store import Collection
+from knowledge.record import Hit
+from knowledge.source import Source
+from knowledge.store import Collection, Question
 from pipelines.answering.retrieve import Asked, retrieve_many
 
-COMPARED = "nDCG@10"  # of the candidate and of what serves
+COMPARED = "nDCG@10"  # of a candidate and of what is proven
 DEPTH = 50  # passages a query fetches, so that twenty different documents are among them
+SHOWN = 10  # passages of a search whose time is taken
+TIMED = 50  # queries that are asked singly as well, for their latency
 
 
-def measure_version(connections: Connections, collection: str, version: int) -> RetrievalQuality:
-    """How the labelled queries fare in one version of a collection. Raises ContentError, CollectionError."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How the labelled queries fared in one version, and what was shown to whom it is not for."""
+
+    quality: RetrievalQuality
+    leaks: tuple[Leak, ...]
+    found: dict[str, list[Hit]]
+
+
+def measure_version(connections: Connections, collection: str, version: int) -> Measured:
+    """Ask one version of a collection the labelled queries. Raises ContentError, CollectionError."""
     opened = connections.store.open(collection, version=version)
-    queries = read_queries(connections.project.evals / "queries", collection)
-    asked = [Asked(query.text, query.groups) for query in queries]
+    written = connections.project.evals / "queries"
+    queries, principals = read_queries(written, collection), read_principals(written, collection)
+    documents = opened.documents()
     with closing(connections):
-        hits = retrieve_many(asked, opened, connections.embedder, limit=DEPTH)
-    found = {query.id: each for query, each in zip(queries, hits, strict=True)}
-    return measure_retrieval(queries, found, what_stands(opened, queries))
+        found = _ask(connections, opened, queries)
+        latency_ms = _time(connections, opened, queries[:TIMED])
+        as_principals = [(each, _ask(connections, opened, queries, each)) for each in principals]
+    readers = _readers(connections.sources(collection), documents)
+    leaks = [
+        *(find_leaks(f"the reader of {each.id}", each.groups, {each.id: found[each.id]}, readers) for each in queries),
+        *(
+            find_leaks(each.name, each.groups, shown, readers, must_not_retrieve=each.must_not_retrieve)
+            for each, shown in as_principals
+        ),
+    ]
+    quality = measure_retrieval(queries, found, what_stands(opened, documents, queries), latency_ms=latency_ms)
+    return Measured(quality, tuple(chain.from_iterable(leaks)), found)
 
 
 def compare_with(
-    connections: Connections, collection: str, serving: int, version: int, quality: RetrievalQuality
-) -> Paired | None:
-    """What a version, of this quality, gains or loses against the one that serves, query by query.
+    connections: Connections, collection: str, proven: int, measured: dict[int, RetrievalQuality]
+) -> dict[int, Paired]:
+    """What each version, of this quality, gains or loses against the proven one, query by query.
 
-    None where what serves has vectors of another embedder: nobody can ask it any more as it was asked.
+    None of them where that one has vectors of another embedder: nobody can ask it any more as it was asked.
     """
-    if connections.store.open(collection, version=serving).embed_ids() != {connections.embedder.embed_id}:
-        say(f"check: version {serving} serves, with vectors of another embedder; the floors alone decide")
-        return None
-    production = quality if serving == version else measure_version(connections, collection, serving)
-    return pair(*({query: each[COMPARED] for query, each in of.per_query.items()} for of in (quality, production)))
+    if connections.store.open(collection, version=proven).embed_ids() != {connections.embedder.embed_id}:
+        say(f"check: version {proven} is proven, with vectors of another embedder; the floors alone decide")
+        return {}
+    reference = measured.get(proven) or measure_version(connections, collection, proven).quality
+    return {version: pair(_compared(quality), _compared(reference)) for version, quality in measured.items()}
 
 
-def what_stands(opened: Collection, queries: Sequence[Query]) -> Indexed:
+def _compared(quality: RetrievalQuality) -> dict[str, float]:
+    return {query: each[COMPARED] for query, each in quality.per_query.items()}
+
+
+def _ask(
+    connections: Connections, opened: Collection, queries: Sequence[Query], principal: Principal | None = None
+) -> dict[str, list[Hit]]:
+    """What each query finds, asked by its own reader or as a principal."""
+    asked = [Asked(query.text, principal.groups if principal else query.groups) for query in queries]
+    hits = retrieve_many(asked, opened, connections.embedder, limit=DEPTH)
+    return {query.id: each for query, each in zip(queries, hits, strict=True)}
+
+
+def _time(connections: Connections, opened: Collection, queries: Sequence[Query]) -> dict[str, float]:
+    """Milliseconds that the search of each query takes, asked alone; without its embedding."""
+    vectors = connections.embedder.embed_questions([query.text for query in queries])
+    taken = {}
+    for query, vector in zip(queries, vectors, strict=True):
+        started = time.perf_counter()
+        opened.search_many([Question(query.text, vector, query.groups)], limit=SHOWN)
+        taken[query.id] = 1000 * (time.perf_counter() - started)
+    return taken
+
+
+def _readers(sources: Sequence[Source], documents: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Who may read each document as its source says today; those of a source that is gone are left out."""
+    known = {source.name: source for source in sources}
+    split = ((doc_id, *doc_id.split("/", 1)) for doc_id in documents)
+    return {doc_id: known[source].readers(name) for doc_id, source, name in split if source in known}
+
+
+def what_stands(opened: Collection, documents: Iterable[str], queries: Sequence[Query]) -> Indexed:
     """What a version holds, as far as the labels of these queries speak of it."""
-    documents, duplicates = set(opened.documents()), opened.duplicates()
+    duplicates = opened.duplicates()
     chunks = {chunk_id for query in queries for chunk_id in query.relevant_chunks}
     quoted = {span.doc_id for query in queries for span in query.relevant_spans}
     labelled = quoted | {chunk_id.rpartition("#")[0] for chunk_id in chunks}
@@ -53,4 +112,4 @@ def what_stands(opened: Collection, queries: Sequence[Query]) -> Indexed:
     passages: dict[str, list[str]] = {}
     for row in rows:
         passages.setdefault(row["doc_id"], []).append(row["text"])
-    return Indexed(documents, duplicates, chunks & there, passages)
+    return Indexed(set(documents), duplicates, chunks & there, passages)

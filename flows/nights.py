@@ -46,6 +46,12 @@ def night_or_now(connections: Connections) -> str:
     return night.name if night else f"by hand {datetime.now(connections.settings.zone):%Y-%m-%d %H:%M:%S}"
 
 
+def date_of(connections: Connections) -> date:
+    """The date of the night we are in; outside of any, today in the settings' zone."""
+    night = TONIGHT.get()
+    return night.scheduled_on if night else datetime.now(connections.settings.zone).date()
+
+
 def tonight_of(connections: Connections, nights: list[Night]) -> date:
     """Today in the settings' zone; an unfinished night of yesterday keeps its own date, also after midnight."""
     today = datetime.now(connections.settings.zone).date()

@@ -1,12 +1,14 @@
 """What each flow says when it is done: frozen, and plain JSON at the doors."""
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
+from evals.access import Leak
 from evals.compare import Comparison, PassRate
 from evals.drift.decision import Verdict
 from evals.freshness import Freshness
 from evals.gate import GateVerdict
+from evals.retrieval import SetQuality
 from flows.report import DriftPictures
 from knowledge.record import DocumentCounts, Rejected
 from pipelines.ingestion.duplicates import NearDuplicates
@@ -54,9 +56,11 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`production_version` is what serves now; `moved` says whether this check moved it.
+    """`production_version` is what serves now; `moved` says whether this check moved it on, `rolled_back` whether back.
 
-    `per_query` is nDCG@10 by id of the labelled query.
+    `freshness` is of what serves. `proven_version` is what candidates are compared with. `leaks` is what was shown to
+    whom it is not for. `per_query` is nDCG@10 by id of the labelled query; `whole` tells more of all of them, `by_tag`
+    and `by_language` of some.
     """
 
     collection: str
@@ -71,12 +75,39 @@ class CheckResult:
     moved: bool
     seconds: float
     per_query: dict[str, float] = field(default_factory=dict)
+    proven_version: int | None = None
+    rolled_back: bool = False
+    leaks: tuple[Leak, ...] = ()
+    whole: SetQuality = field(default_factory=SetQuality)
+    by_tag: dict[str, SetQuality] = field(default_factory=dict)
+    by_language: dict[str, SetQuality] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Did the gate fail, or a source miss its freshness target?"""
+        return self.verdict == "fail" or any(not each.met for each in self.freshness)
 
     def as_row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
-        row = asdict(self)
-        row["freshness"] = [{**asdict(each), "met": each.met} for each in self.freshness]
-        return row
+        freshness = [each.as_row() for each in self.freshness]
+        return {**asdict(replace(self, freshness=())), "freshness": freshness}
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessResult:
+    """How fresh each source is in the version that serves; `newly_missed` names those that met their target before."""
+
+    collection: str
+    version: int
+    verdict: Literal["met", "missed"]
+    freshness: tuple[Freshness, ...]
+    newly_missed: tuple[str, ...]
+    seconds: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        freshness = [each.as_row() for each in self.freshness]
+        return {**asdict(replace(self, freshness=())), "freshness": freshness}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,22 +47,35 @@ def _hygiene(row: dict[str, Any]) -> Iterator[str]:
 
 def check(row: dict[str, Any]) -> str:
     """Freshness by source, retrieval scores, what serves."""
-    lines = []
-    for each in row["freshness"]:
-        state = (
-            "fresh"
-            if not each["pending"]
-            else f"{len(each['pending'])} pending, oldest {each['oldest_pending_hours']:.1f} h"
-        )
-        missed = "" if each["met"] else f", MISSED its target of {each['target_hours']:g} h"
-        lines.append(f"Freshness    {each['source']}: {each['documents']} documents, {state}{missed}")
+    lines = _freshness(row)
     scores = ", ".join(f"{name} {value:.3f}" for name, value in row["metrics"].items())
     lines.append(f"Retrieval    {scores or 'not measured'} ({row['queries']} labelled queries)")
     lines.append(f"Gate         {row['verdict']} ({row['reason']})")
     production = row["production_version"]
-    serves = f"version {production}" + (" (moved just now)" if row["moved"] else "") if production else "nothing yet"
-    lines.append(f"Serves       {serves}")
+    just_now = " (moved just now)" if row["moved"] else " (went back just now)" if row.get("rolled_back") else ""
+    lines.append(f"Serves       version {production}{just_now}" if production else "Serves       nothing yet")
     return "\n".join(lines)
+
+
+def freshness(row: dict[str, Any]) -> str:
+    """Freshness by source, and the documents that are past their target."""
+    lines = _freshness(row)
+    for each in row["freshness"]:
+        lines += [f"Late         {doc_id}" for doc_id in each["late"][:NAMED]]
+        lines += [f"Late         {len(each['late']) - NAMED} more of {each['source']}"] if each["late"][NAMED:] else []
+    return "\n".join([*lines, f"Serves       version {row['version']}"])
+
+
+def _freshness(row: dict[str, Any]) -> list[str]:
+    lines = []
+    for each in row["freshness"]:
+        kinds = ("stale", "missing", "orphaned")  # nights of earlier releases know only `pending`
+        counts = ", ".join(f"{len(each[kind])} {kind}" for kind in kinds if each.get(kind))
+        counts = counts or (f"{len(each['pending'])} pending" if each["pending"] else "")
+        state = f"{counts}, oldest {each['oldest_pending_hours']:.1f} h" if counts else "fresh"
+        missed = "" if each["met"] else f", MISSED its target of {each['target_hours']:g} h"
+        lines.append(f"Freshness    {each['source']}: {each['documents']} documents, {state}{missed}")
+    return lines
 
 
 def evaluate(row: dict[str, Any]) -> str:

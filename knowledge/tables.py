@@ -108,6 +108,36 @@ pointer = Table(
     Column("moved_at", Moment, nullable=False),
 )
 
+freshness = Table(
+    "freshness",
+    metadata,
+    Column("collection", String(64), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    Column("checked_at", Moment, nullable=False),
+    Column("waiting", JSON, nullable=False),  # by document, since when its oldest change is not served
+    Column("missed", Boolean, nullable=False),  # was the target missed?
+)
+
+comparison = Table(
+    "comparison",
+    metadata,
+    Column("collection", String(64), primary_key=True),
+    Column("night", Date, primary_key=True),
+    Column("version", Integer, nullable=False),  # what served after that night's check
+    Column("proven", Integer, nullable=False),  # what it was compared with
+    Column("differences", JSON, nullable=False),  # nDCG@10 of the former less that of the latter, by query
+)
+
+closure = Table(
+    "closure",
+    metadata,
+    Column("collection", String(64), primary_key=True),  # no candidate of it moves a pointer
+    Column("good", Integer, nullable=False),  # the version that was gone back to
+    Column("bad", Integer, nullable=False),  # from this one
+    Column("reason", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -1,11 +1,11 @@
 """Summaries of nights that never ran: plain ones to vary, and twelve in a row in which all sorts of things happen."""
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import sin
 
 from evals.compare import Comparison, PassRate
-from evals.freshness import Freshness
+from evals.freshness import Freshness, PendingChange
 from flows.changes import what_changed
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from knowledge.record import DocumentCounts, Rejected
@@ -25,6 +25,16 @@ HOSTILE = (
     "half a pair \ud800",
 )
 KINDS = ("answerable", "unanswerable", "ambiguous", "conflicting", "must_not", "adversarial", "messy")
+
+
+CHECKED_AT = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
+
+
+def fresh(source, documents, *missing, owner="documentation team", hours=0.0, quarantined=0, target=24.0):
+    """How fresh a source is of which these documents have been missing for so many hours."""
+    since = CHECKED_AT - timedelta(hours=hours)
+    pending = tuple(PendingChange(doc_id, "missing", since) for doc_id in missing)
+    return Freshness(source, owner, documents, pending, quarantined, target, CHECKED_AT)
 
 
 def case_row(name, passed, **values):
@@ -78,7 +88,7 @@ def check_result(
     parts = {
         "collection": "support",
         "version": 7,
-        "freshness": (Freshness(source, "documentation team", 43, ("help/new.md",), 1, 30.0, 24.0),),
+        "freshness": (fresh(source, 43, "help/new.md", hours=30, quarantined=1),),
         "metrics": {"recall@5": 0.9, "MRR@10": 0.8, "nDCG@10": 0.85} if metrics is None else metrics,
         "queries": 40,
         "stale_queries": (),
@@ -146,7 +156,7 @@ def _release_parts(**changed):
 
 
 def _documents(number):
-    return Freshness("help-centre", "documentation team", 17 + number // 3, (), 0, 0.0, 24.0)
+    return fresh("help-centre", 17 + number // 3)
 
 
 def _ordinary_night(number):
@@ -220,7 +230,15 @@ def _worst_night():
             stale_queries=("q-mobile-app",),
             freshness=(
                 _documents(11),
-                Freshness("operations", "support team", 11, ("operations/on-call.md",), 1, 30.0, 12.0),
+                fresh(
+                    "operations",
+                    11,
+                    "operations/on-call.md",
+                    owner="support team",
+                    hours=30,
+                    quarantined=1,
+                    target=12.0,
+                ),
             ),
         ),
         evaluate=evaluate_result(

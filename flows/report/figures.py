@@ -25,6 +25,16 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Some of the labelled queries: how many were judged, the mean of nDCG@10 and its 95 % interval."""
+
+    name: str
+    queries: int
+    mean: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryMove:
     """nDCG@10 of one labelled query, in the night before and tonight."""
 
@@ -116,6 +126,24 @@ def passed_cases(summary: Summary, last: Summary | None) -> dict[str, Figure]:
         before = then[kind]["passed"] if same else None
         found[kind] = _figure(name, f"{score['passed']} of {score['cases']}", score["passed"], before)
     return found
+
+
+def slices(check: dict[str, Any]) -> list[Slice]:
+    """nDCG@10 of the queries with each tag and in each language, the worst first."""
+    groups = [("tag", check.get("by_tag", {})), ("language", check.get("by_language", {}))]
+    found = [
+        Slice(f"{kind} {name}", each["judged"], each["metrics"]["nDCG@10"], each["intervals"]["nDCG@10"])
+        for kind, group in groups
+        for name, each in group.items()
+        if each["judged"]
+    ]
+    return sorted(found, key=lambda each: each.mean)
+
+
+def spread(check: dict[str, Any]) -> list[int]:
+    """How many queries have an nDCG@10 in each tenth, from 0 to 1."""
+    tenths = Counter(min(int(10 * value), 9) for value in check.get("per_query", {}).values())
+    return [tenths[tenth] for tenth in range(10)]
 
 
 def moved_queries(summary: Summary, last: Summary | None) -> list[QueryMove]:

@@ -46,8 +46,7 @@ def render(summary: dict[str, Any], before: Sequence[dict[str, Any]], *, picture
             links=list(safe_links(summary.get("links") or {})),
             key_figures=list(figures.key_figures(summary, last)),
             new_in_quarantine=figures.new_in_quarantine(summary, last),
-            measures=list(figures.measures(summary, last, tuple(reversed(MEASURES)))),
-            moved_queries=figures.moved_queries(summary, last),
+            **_retrieval(summary, last),
             passed_cases=figures.passed_cases(summary, last) if evaluated else {},
             seconds=figures.seconds(summary),
             latency=figures.latency(summary),
@@ -67,6 +66,23 @@ def render_drift(drift: dict[str, Any], *, assistant: str, night: str, pictures:
         .render(assistant=assistant, night=night, **_drift(drift, pictures))
     )
     return page
+
+
+def render_retrieval(check: dict[str, Any]) -> str:
+    """The part on retrieval, of a check alone, as a page of its own."""
+    summary = {"check": check}
+    template = environment().get_template("retrieval_alone.html.j2")
+    page: str = template.render(summary=summary, last=None, **_retrieval(summary, None))
+    return page
+
+
+def _retrieval(summary: dict[str, Any], last: dict[str, Any] | None) -> dict[str, object]:
+    return {
+        "measures": list(figures.measures(summary, last, tuple(reversed(MEASURES)))),
+        "moved_queries": figures.moved_queries(summary, last),
+        "slices": figures.slices(summary["check"]),
+        "spread": figures.spread(summary["check"]),
+    }
 
 
 def _drift(drift: dict[str, Any] | None, pictures: DriftPictures | None) -> dict[str, object]:

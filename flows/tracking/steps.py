@@ -10,6 +10,7 @@ from evals.case import Suite
 from evals.retrieval import MEASURES, RetrievalQuality
 from flows.connect import connect
 from flows.nights import TONIGHT
+from flows.report import render_retrieval
 from flows.results import CheckResult, EvaluateResult, IngestResult
 from flows.step import step
 from flows.tracking.drift import log_drift
@@ -78,13 +79,17 @@ def log_check(result: CheckResult, quality: RetrievalQuality) -> None:
         tags={
             "plumbline.collection_version": result.version,
             "plumbline.production_version": result.production_version,
+            "plumbline.proven_version": result.proven_version,
             "plumbline.verdict": result.verdict,
         },
         tables={
             "queries.json": [{"query": query, **scores} for query, scores in quality.per_query.items()],
+            "slices.json": slice_table(result),
             "freshness.json": result.as_row()["freshness"],
+            "leaks.json": [asdict(leak) for leak in result.leaks],
         },
     )
+    tracking().client.log_text(run_id, render_retrieval(result.as_row()), "retrieval.html")
     tracking().end(run_id)
 
 
@@ -152,14 +157,30 @@ def finding_table(findings: Mapping[str, Mapping[str, int]]) -> list[dict[str, o
 
 
 def check_metrics(result: CheckResult) -> dict[str, float | None]:
-    """A check's figures under the names that every night uses."""
+    """A check's figures under the names that every night uses; by tag and by language nDCG@10 alone."""
     ages = [each.oldest_pending_hours for each in result.freshness]
+    whole = result.whole
     return {
         **{METRIC_NAMES[name]: value for name, value in result.metrics.items()},
+        **{f"{METRIC_NAMES[name]}_low": low for name, (low, _) in whole.intervals.items()},
+        **{f"{METRIC_NAMES[name]}_high": high for name, (_, high) in whole.intervals.items()},
+        **{f"retrieval_{row['slice']}/ndcg_at_10": row["nDCG@10"] for row in slice_table(result)},
+        "retrieval/empty_rate": whole.empty_rate,
+        "retrieval/coverage": whole.coverage,
+        "retrieval/leaks": float(len(result.leaks)),
+        **{f"retrieval/best_score_{name}": value for name, value in whole.best_score.items()},
+        **{f"search/latency_ms_{name}": value for name, value in whole.latency_ms.items()},
         "freshness/oldest_pending_hours": max(ages, default=0.0),
         "freshness/sources_missed": float(sum(not each.met for each in result.freshness)),
         "check/seconds": result.seconds,
     }
+
+
+def slice_table(result: CheckResult) -> list[dict[str, Any]]:
+    """The judged queries with each tag and in each language: how many, and the mean of each measure."""
+    slices = {f"tag/{name}": each for name, each in result.by_tag.items()}
+    slices |= {f"language/{name}": each for name, each in result.by_language.items()}
+    return [{"slice": name, "queries": each.judged, **each.metrics} for name, each in slices.items() if each.judged]
 
 
 def evaluate_metrics(result: EvaluateResult) -> dict[str, float | None]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-NEWEST = "0007"
+NEWEST = "0008"
 _LOCK = 7_586_262  # of PostgreSQL; any number that nobody else in the database locks by
 
 

@@ -63,6 +63,10 @@ class Collection:
         tag = self._dataset.tags.list().get(name)
         return int(tag["version"]) if tag else None
 
+    def kept(self) -> list[int]:
+        """The versions that a tag names."""
+        return sorted({int(each["version"]) for each in self._dataset.tags.list().values()})
+
     def rows_of(self, doc_ids: Iterable[str], *, columns: list[str] | None = None) -> pa.Table:
         """The rows of some documents, whole or in some columns."""
         held = self._columns(["doc_id"])["doc_id"]

@@ -82,7 +82,13 @@ def test_two_settings_are_compared_by_metrics_and_plots(after_first_night: Check
     assert {"content", "passages", "mean_tokens"} <= found["index.json"]
     assert any(name.startswith("retrieval.") for name in found["retrieval.json"])
     plots = json.loads(dvc(checkout, "plots", "diff", "--json"))["data"]
-    assert {Path(name).name for name in plots} == {"passages.csv", "queries.csv", "kinds.csv", "cases.csv"}
+    assert {Path(name).name for name in plots} == {
+        "passages.csv",
+        "queries.csv",
+        "slices.csv",
+        "kinds.csv",
+        "cases.csv",
+    }
 
 
 @pytest.mark.nightly

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evals.freshness import measure_freshness
+from evals.freshness import later_than, measure_freshness
+from knowledge.freshness_log import Seen
 from knowledge.record import Document, IndexedDocument, Recipe, Rejected
 from knowledge.source import Source
 
@@ -56,7 +57,7 @@ def _rejected(name, sha="a"):
 )
 def test_what_is_listed_and_not_served_as_it_is_is_pending(listing, indexed, pending, oldest):
     freshness = measure_freshness(SOURCE, listing, indexed, [], NOW)
-    assert freshness.pending == pending
+    assert tuple(sorted(each.doc_id for each in freshness.pending)) == pending
     assert freshness.oldest_pending_hours == oldest
     assert freshness.documents == len(listing)
     assert freshness.quarantined == 0
@@ -74,7 +75,7 @@ def test_what_is_listed_and_not_served_as_it_is_is_pending(listing, indexed, pen
 )
 def test_a_document_in_quarantine_is_counted_apart(listing, indexed, held, pending, quarantined):
     freshness = measure_freshness(SOURCE, listing, indexed, held, NOW)
-    assert freshness.pending == pending
+    assert tuple(sorted(each.doc_id for each in freshness.pending)) == pending
     assert freshness.quarantined == quarantined
 
 
@@ -85,6 +86,49 @@ def test_a_document_in_quarantine_is_counted_apart(listing, indexed, held, pendi
 def test_the_target_is_met_as_long_as_the_oldest_change_is_not_older(hours, met):
     listing = [_listed("a", hours=hours), _listed("b", hours=0)]
     assert measure_freshness(SOURCE, listing, {}, [], NOW).met is met
+
+
+@pytest.mark.parametrize(
+    ("fact", "change", "seen", "hours"),
+    [
+        ("never looked at: the file's time", _listed("a", hours=50), Seen(), 50),
+        ("edited since the last check", _listed("a", hours=3), Seen(NOW - timedelta(hours=24)), 3),
+        ("came with an old time since the last check", _listed("a", hours=5000), Seen(NOW - timedelta(hours=24)), 0),
+        (
+            "waits since an earlier check, and was edited again",
+            _listed("a", hours=1),
+            Seen(NOW - timedelta(hours=24), {"help/a": NOW - timedelta(hours=40)}),
+            40,
+        ),
+        ("a time to come", _listed("a", hours=-9), Seen(), 0),
+    ],
+)
+def test_a_change_is_as_old_as_what_is_known_of_it(fact, change, seen, hours):
+    freshness = measure_freshness(SOURCE, [change], {}, [], NOW, seen=seen)
+    assert freshness.oldest_pending_hours == hours, fact
+
+
+def test_a_deletion_waits_since_it_was_first_seen():
+    first = measure_freshness(SOURCE, [], _indexed("a"), [], NOW - timedelta(hours=30), seen=Seen(NOW))
+    assert (first.oldest_pending_hours, first.met) == (0.0, True)
+    seen = Seen(first.at, {each.doc_id: each.since for each in first.pending})
+    later = measure_freshness(SOURCE, [], _indexed("a"), [], NOW, seen=seen)
+    assert (later.oldest_pending_hours, later.met, later.late) == (30.0, False, ("help/a",))
+
+
+def test_the_kinds_of_what_is_not_served_as_it_is_are_told_apart():
+    row = measure_freshness(SOURCE, [_listed("a", "new"), _listed("b")], _indexed("a", "c"), [], NOW).as_row()
+    assert (row["stale"], row["missing"], row["orphaned"]) == (["help/a"], ["help/b"], ["help/c"])
+    assert sorted(row["pending"]) == ["help/a", "help/b", "help/c"]
+
+
+def test_only_what_the_serving_version_has_in_time_holds_a_candidate():
+    both = _listed("b", hours=90)
+    listing = [_listed("a", hours=90), both]
+    candidate = measure_freshness(SOURCE, listing, {}, [], NOW)
+    serving = measure_freshness(SOURCE, listing, _indexed("a"), [], NOW)
+    assert later_than([serving], [candidate]) == ("help/a",)
+    assert later_than([candidate], [serving]) == ()
 
 
 def test_an_old_document_that_is_served_does_not_miss_the_target():

@@ -13,14 +13,14 @@ SCORES = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.43
 
 def test_a_query_that_only_one_version_was_judged_on_is_left_out_and_named():
     paired = pair({"a": 1.0, "b": 0.5, "z": 1.0, "y": 0.0}, {"b": 1.0, "a": 1.0, "old": 1.0})
-    assert paired == Paired({"a": 0.0, "b": -0.5}, only_candidate=("y", "z"), only_production=("old",))
+    assert paired == Paired({"a": 0.0, "b": -0.5}, only_candidate=("y", "z"), only_proven=("old",))
 
 
 @given(SCORES, SCORES)
 def test_candidate_and_production_swapped_turn_every_sign(candidate, production):
     there, back = pair(candidate, production), pair(production, candidate)
     assert back.differences == {query: -each for query, each in there.differences.items()}
-    assert (back.only_candidate, back.only_production) == (there.only_production, there.only_candidate)
+    assert (back.only_candidate, back.only_proven) == (there.only_proven, there.only_candidate)
     mean, turned = bound_mean(there.differences), bound_mean(back.differences)
     assert (turned.mean, turned.lower, turned.upper) == pytest.approx((-mean.mean, -mean.upper, -mean.lower))
 
@@ -28,7 +28,7 @@ def test_candidate_and_production_swapped_turn_every_sign(candidate, production)
 @given(SCORES, SCORES)
 def test_every_query_is_compared_or_named(candidate, production):
     paired = pair(candidate, production)
-    assert sorted([*paired.differences, *paired.only_candidate, *paired.only_production]) == sorted(
+    assert sorted([*paired.differences, *paired.only_candidate, *paired.only_proven]) == sorted(
         candidate.keys() | production.keys()
     )
 

@@ -1,10 +1,9 @@
 """The sentence a night begins with."""
 
 import pytest
-from made_nights import case_row, check_result, evaluate_result, ingest_result, summary_of, twelve_nights
+from made_nights import case_row, check_result, evaluate_result, fresh, ingest_result, summary_of, twelve_nights
 
 from evals.compare import Comparison
-from evals.freshness import Freshness
 from flows.changes import what_changed
 from flows.summaries import night
 from knowledge.record import DocumentCounts, Rejected
@@ -26,7 +25,7 @@ BEFORE = _night("2026-11-20")
 
 def _late(*sources):
     return tuple(
-        Freshness(source, "o", 1, (), 0, 30.0 if source in sources else 0.0, 24.0) for source in ("help", "trust")
+        fresh(source, 1, f"{source}/a.md", hours=30.0 if source in sources else 0.0) for source in ("help", "trust")
     )
 
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from made_nights import fresh
 
-from evals.freshness import Freshness
 from flows.artifacts import cell, key, table
-from flows.events import events_of_check, events_of_ingest, events_of_night
+from flows.events import events_of_check, events_of_freshness, events_of_ingest, events_of_night
 from flows.params import AlarmSettings
-from flows.results import CheckResult, IngestResult
+from flows.results import CheckResult, FreshnessResult, IngestResult
 from knowledge.record import DocumentCounts, Rejected
 
 ALARMS = AlarmSettings(quarantine_share=0.05, cost_usd=10, missed_after_minutes=60)
@@ -23,7 +23,7 @@ INGESTED = IngestResult(
     recipe_id="r",
     seconds=1.0,
 )
-FRESH = Freshness("docs", "team", 40, (), 0, 0.0, 24.0)
+FRESH = fresh("docs", 40)
 CHECKED = CheckResult("support", 4, (FRESH,), {"recall@5": 0.4}, 40, (), "pass", "every floor holds", 4, True, 1.0)
 NIGHT = {
     "assistant": "support",
@@ -50,8 +50,21 @@ def test_an_empty_listing_rings_nothing():
     assert events_of_ingest(replace(INGESTED, documents=DocumentCounts()), ALARMS) == []
 
 
+def test_a_version_that_was_gone_back_from_is_told():
+    (event,) = events_of_check(replace(CHECKED, verdict="fail", reason="worse", production_version=2, rolled_back=True))
+    assert event.headline == "support: version 4 failed its gate, version 2 serves again"
+
+
 def test_a_check_that_passes_is_silent():
     assert events_of_check(CHECKED) == []
+
+
+def test_a_source_rings_when_it_has_missed_its_target_since_the_last_look_and_not_every_hour():
+    both = (fresh("docs", 40, "docs/a.md", hours=30), fresh("trust", 4, "trust/b.md", hours=30))
+    found = events_of_freshness(FreshnessResult("support", 4, "missed", both, ("trust",), 1.0))
+    assert [each.headline for each in found] == ["support: trust missed its freshness target"]
+    assert "Documents: trust/b.md" in found[0].text
+    assert events_of_freshness(FreshnessResult("support", 4, "missed", both, (), 1.0)) == []
 
 
 @pytest.mark.parametrize(("production", "still"), [(3, "version 3 still serves"), (None, "nothing serves")])
@@ -63,7 +76,7 @@ def test_a_failed_gate_says_what_serves(production, still):
 
 
 def test_a_missed_freshness_target_names_source_and_documents():
-    late = Freshness("docs", "team", 40, ("docs/a.md",), 0, 30.5, 24.0)
+    late = fresh("docs", 40, "docs/a.md", hours=30.5)
     (event,) = events_of_check(replace(CHECKED, freshness=(FRESH, late)))
     assert event.headline == "support: docs missed its freshness target"
     assert event.text == "Oldest change not served: docs 30.5 h of 24 h. Documents: docs/a.md"

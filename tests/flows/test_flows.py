@@ -21,7 +21,7 @@ FLOWS = {
 
 
 def test_the_flows_are_those_the_doors_name() -> None:
-    assert set(FLOWS) == {"nightly", "ingest", "check", "evaluate", "take_runs"}
+    assert set(FLOWS) == {"nightly", "ingest", "check", "freshness", "evaluate", "take_runs"}
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))

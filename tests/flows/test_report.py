@@ -18,9 +18,11 @@ from made_nights import (
     twelve_nights,
 )
 
+from evals.access import Leak
 from evals.compare import Comparison
+from evals.retrieval import SetQuality
 from flows.params import Project
-from flows.report import render, write_report
+from flows.report import render, render_retrieval, write_report
 from flows.report.plots import COUNT, FEW, SHARE, axis, make_plot
 from flows.report.words import clean, mark_differences
 
@@ -248,6 +250,26 @@ def test_a_flipped_case_shows_both_answers_with_what_differs():
     ) in _words(page)
 
 
+def test_retrieval_is_told_by_tag_and_language_with_its_spread_and_its_leaks():
+    some = SetQuality(2, 2, {"nDCG@10": 0.5}, {"nDCG@10": (0.25, 0.75)}, empty_rate=0.5, coverage=0.3)
+    slower = replace(some, latency_ms={"p50": 7.2, "p95": 31.4})
+    quality = {"whole": slower, "by_tag": {"typos": some}, "by_language": {"deu": replace(some, judged=0)}}
+    leak = Leak("visitor", "q", EVIL, "its source lets only hr read it")
+    check = check_result(**quality, leaks=(leak,), per_query={"a": 0.0, "b": 1.0, "c": 0.95})
+    words = unescape(_words(render_retrieval(check.as_row())))
+    for told in (
+        "support, version 7",
+        "nDCG@10 between 0.250 and 0.750 (95 %) , 50% of the queries found nothing, 30% of the documents were found",
+        "7 ms a search, one in twenty over 31 ms",
+        "tag typos 2 0.500 0.250 to 0.750",
+        f"{EVIL} to visitor : its source lets only hr read it",
+    ):
+        assert told in words
+    assert "language deu" not in words
+    assert "in tenths from 0 to 1: 1, 0, 0, 0, 0, 0, 0, 0, 0, 2" in render_retrieval(check.as_row())
+    assert EVIL not in render_retrieval(check.as_row())
+
+
 def test_what_differs_from_the_night_before_is_told_beside_each_figure():
     *before, last = twelve_nights()
     words = unescape(_words(render(last, before)))
@@ -262,7 +284,8 @@ def test_what_differs_from_the_night_before_is_told_beside_each_figure():
         "renamed help/time-tracking.txt -> help/tracking-time.txt",
         "prompt two new",
         "Open MLflow Since",
-        "Not served yet from operations: operations/on-call.md",
+        "Past the target, from operations: operations/on-call.md .",
+        "Not served as they are, from operations: operations/on-call.md",
         "ingest 1.0 s, check 1.0 s, evaluate 1.0 s",
     ):
         assert told in words

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flows.check import SERVED, move_pointers
 from flows.connect import Connections
 from flows.params import Project
+from flows.pointers import SERVED, move_pointers
 from knowledge.errors import CollectionError
 from knowledge.store import Collection, Question
 from knowledge.upkeep import UpkeepSettings
@@ -45,9 +45,9 @@ def _vector() -> list[float]:
 
 def test_what_serves_and_what_served_before_can_be_searched_after_thirty_nights(connections: Connections) -> None:
     first = _night(connections, 0).version
-    move_pointers(connections, "mine", first, "pass", "")
+    move_pointers(connections, "mine", first, by="check", reason="pass")
     second = _night(connections, 1).version
-    move_pointers(connections, "mine", second, "pass", "")
+    move_pointers(connections, "mine", second, by="check", reason="pass")
     for number in range(2, 32):
         newest = _night(connections, number)
     question = Question("words", connections.embedder.embed(["words"])[0])
@@ -63,8 +63,8 @@ def test_the_last_versions_that_served_stay_and_the_ones_before_go(connections: 
     served = []
     for number in range(SERVED + 3):
         served.append(_night(connections, number).version)
-        move_pointers(connections, "mine", served[-1], "pass", "")
-    move_pointers(connections, "mine", served[-2], "pass", "back")
+        move_pointers(connections, "mine", served[-1], by="check", reason="pass")
+    move_pointers(connections, "mine", served[-2], by="check", reason="back")
     last = _night(connections, 99)
     assert connections.history.served("collection:mine", "mine", last=2) == [served[-2], served[-1]]
     tags = {name: each["version"] for name, each in last._dataset.tags.list().items()}

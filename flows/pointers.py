@@ -1,0 +1,89 @@
+"""What serves: moving the pointers of a collection on and back, and keeping the versions that served."""
+
+from evals.diff import same_cause
+from flows.connect import Connections
+from knowledge.errors import CollectionError
+from knowledge.promotion import PROVEN, Promotions
+
+SERVED = 30  # versions that have served are kept, however many have been made since: a month of nights
+
+
+def move_pointers(connections: Connections, collection: str, version: int, *, by: str, reason: str) -> bool:
+    """Let everyone who uses the collection be served this version; say whether that moved anything."""
+    moved = False
+    for holder, release in connections.holders(collection).items():
+        pointer = connections.history.pointer(holder)
+        versions = {**(pointer.versions if pointer else {}), collection: version}
+        if pointer is None or (pointer.release, pointer.versions) != (release, versions):
+            connections.history.move_pointer(holder, release=release, versions=versions, moved_by=by, reason=reason)
+            moved = True
+        opened, tag = connections.store.open(collection), holder.replace(":", "-")
+        opened.tag(f"production-{tag}", version)
+        opened.keep(f"served-{tag}", connections.history.served(holder, collection, last=SERVED))
+    return moved
+
+
+def prove(connections: Connections, collection: str, version: int) -> None:
+    """Let the candidates from now on be compared with this version."""
+    connections.store.open(collection).tag(PROVEN, version)
+
+
+def proven_version(connections: Connections, collection: str) -> int | None:
+    """The last version that passed its gate; what serves where none is marked as such."""
+    return connections.store.open(collection).tagged(PROVEN) or connections.production_version(collection)
+
+
+def go_back(connections: Connections, collection: str, *, to: int, by: str, reason: str) -> None:
+    """Serve an earlier version again, and close the collection: no candidate serves until somebody opens it.
+
+    Raises CollectionError where that version is no more.
+    """
+    serving = connections.production_version(collection)
+    assert serving is not None  # whoever calls has looked
+    connections.store.open(collection, version=to)
+    promotions = Promotions(connections.history)
+    # first: a run that ends in between leaves what serves in its place, and no candidate is let in
+    promotions.close(collection, good=to, bad=serving, reason=reason, by=by)
+    connections.store.open(collection).keep("closed", [to, serving])
+    move_pointers(connections, collection, to, by=by, reason=reason)
+    prove(connections, collection, to)
+
+
+def version_before(connections: Connections, collection: str) -> int:
+    """The version that served before the one that does. Raises CollectionError."""
+    serving = connections.production_version(collection)
+    if serving is None:
+        raise CollectionError(f"collection '{collection}': no version serves, so there is none to go back from.")
+    served = {
+        version
+        for holder in connections.holders(collection)
+        for version in connections.history.served(holder, collection, last=SERVED)
+    }
+    earlier = [version for version in served if version < serving]
+    if not earlier:
+        raise CollectionError(f"collection '{collection}': version {serving} is the first that served.")
+    return max(earlier)
+
+
+def why_closed(connections: Connections, collection: str, version: int) -> str:
+    """Why this candidate may not serve; empty where the collection is open.
+
+    A candidate in which any of the documents differs that were the difference between the bad version and the good one
+    opens it.
+    """
+    promotions = Promotions(connections.history)
+    closure = promotions.closure(collection)
+    if closure is None:
+        return ""
+    good, bad, candidate = (
+        connections.store.open(collection, version=each).documents() for each in (closure.good, closure.bad, version)
+    )
+    if same_cause(good, bad, candidate):
+        return (
+            f"promotion is closed since {closure.since:%Y-%m-%d %H:%M} UTC ({closure.reason}); open it with "
+            f"`plumbline collection open --collection {collection}`"
+        )
+    reason = f"what version {closure.bad} had changed is not as it was"
+    promotions.open(collection, by="check", reason=reason)
+    connections.store.open(collection).keep("closed", [])
+    return ""

@@ -1,0 +1,176 @@
+"""Promotion: which version serves after a check, what is proven, going back, and closed collections."""
+
+from pathlib import Path
+
+import pytest
+from made_nights import fresh
+from made_versions import (
+    QUERIES,
+    TEXTS,
+    ask,
+    check_night,
+    connections_to,
+    look,
+    make_version,
+    write_source,
+)
+
+from evals.paired import bound_mean
+from flows.connect import Connections
+from flows.pointers import go_back, move_pointers, proven_version, version_before
+from flows.promotion import promote
+from knowledge.errors import CollectionError
+from knowledge.promotion import Promotions
+
+MOVED = "This page was moved."
+
+
+@pytest.fixture
+def connections(tmp_path: Path) -> Connections:
+    found = connections_to(tmp_path)
+    ask(found, *QUERIES)
+    found.project.evals.joinpath("gates.yaml").write_text("floors: {mine: {recall@5: 0.1}}\n")
+    return found
+
+
+def _spoilt(count: int, start: int = 0) -> dict[str, str]:
+    """So many documents of which only the title is left."""
+    return dict.fromkeys(list(TEXTS)[start : start + count], MOVED)
+
+
+def test_the_first_version_serves_and_is_proven(connections: Connections) -> None:
+    version = make_version(connections, TEXTS)
+    decision = check_night(connections, version, day=1)
+    assert (decision.gate.verdict, decision.production, decision.proven) == ("pass", version, version)
+
+
+def test_a_worse_version_is_held_and_a_good_one_is_proven(connections: Connections) -> None:
+    first = make_version(connections, TEXTS)
+    check_night(connections, first, day=1)
+    worse = check_night(connections, make_version(connections, _spoilt(9)), day=2)
+    assert (worse.gate.verdict, worse.production, worse.proven, worse.rolled_back) == ("fail", first, first, False)
+    mended = make_version(connections, TEXTS)
+    good = check_night(connections, mended, day=3)
+    assert (good.gate.verdict, good.production, good.proven) == ("pass", mended, mended)
+
+
+def test_without_evidence_a_version_serves_unproven_and_is_held_against_what_is_proven(
+    connections: Connections,
+) -> None:
+    first = make_version(connections, TEXTS)
+    check_night(connections, first, day=1)
+    second = make_version(connections, _spoilt(1))
+    unproven = check_night(connections, second, day=2)
+    assert (unproven.gate.verdict, unproven.production, unproven.proven) == ("not enough evidence", second, first)
+    pointer = connections.history.pointer("collection:mine")
+    assert pointer is not None
+    assert pointer.reason.startswith("check: unproven, nDCG@10 -0.0")
+    version = make_version(connections, _spoilt(5, start=1))
+    third = check_night(connections, version, day=3)
+    against_first = look(connections, version).differences[version]
+    assert third.gate.difference == bound_mean(against_first.differences)
+    assert (third.gate.verdict, third.production) == ("fail", second)
+
+
+def test_what_serves_unproven_and_shows_to_be_worse_goes_back_and_closes(connections: Connections) -> None:
+    first = make_version(connections, TEXTS)
+    check_night(connections, first, day=1)
+    ask(connections, *QUERIES[15:])
+    bad = make_version(connections, _spoilt(9))  # none of the labelled queries is about these
+    assert check_night(connections, bad, day=2).production == bad
+    connections.store.open("mine").tag("proven", first)  # as where those queries had been no evidence
+    ask(connections, *QUERIES)
+    decision = check_night(connections, bad, day=3)
+    assert (decision.rolled_back, decision.production, decision.proven) == (True, first, first)
+    closure = Promotions(connections.history).closure("mine")
+    assert closure is not None
+    assert (closure.good, closure.bad) == (first, bad)
+    assert f"version {bad} serves unproven; nDCG@10 -0." in closure.reason
+    again = check_night(connections, bad, day=4)
+    assert (again.gate.verdict, again.production) == ("fail", first)
+    assert "promotion is closed since" in again.gate.reason
+
+
+def test_a_closed_collection_stays_closed_until_the_cause_has_changed(connections: Connections) -> None:
+    good = make_version(connections, TEXTS)
+    check_night(connections, good, day=1)
+    bad = make_version(connections, {"d/new": "An odd page."})
+    check_night(connections, bad, day=2)
+    go_back(connections, "mine", to=good, by="person", reason="odd answers")
+    assert (connections.production_version("mine"), proven_version(connections, "mine")) == (good, good)
+    same = check_night(connections, make_version(connections, {"d/other": "Another page."}), day=3)
+    assert (same.gate.verdict, same.production) == ("fail", good)
+    assert "closed since" in same.gate.reason
+    assert "odd answers" in same.gate.reason
+    changed = make_version(connections, {"d/new": "A mended page."})
+    assert check_night(connections, changed, day=4).production == changed
+    actions = [each["action"] for each in connections.history.audit("collection:mine")]
+    assert actions[-4:] == ["close promotion", "move pointer", "open promotion", "move pointer"]
+
+
+def test_a_person_opens_a_closed_collection(connections: Connections) -> None:
+    good = make_version(connections, TEXTS)
+    check_night(connections, good, day=1)
+    bad = make_version(connections, {"d/new": "An odd page."})
+    check_night(connections, bad, day=2)
+    go_back(connections, "mine", to=version_before(connections, "mine"), by="person", reason="odd")
+    assert Promotions(connections.history).open("mine", reason="it was not that", by="person")
+    assert check_night(connections, bad, day=3).production == bad
+    assert not Promotions(connections.history).open("mine", reason="again", by="person")
+
+
+def test_going_back_twice_goes_further_back(connections: Connections) -> None:
+    versions = [make_version(connections, {"d/a": f"text {number}"}) for number in range(3)]
+    for each in versions:
+        move_pointers(connections, "mine", each, by="check", reason="good")
+    for expected in (versions[1], versions[0]):
+        assert version_before(connections, "mine") == expected
+        go_back(connections, "mine", to=expected, by="person", reason="bad")
+    with pytest.raises(CollectionError, match="is the first that served"):
+        version_before(connections, "mine")
+
+
+def test_nobody_can_go_back_to_what_is_not_there(connections: Connections) -> None:
+    serving = make_version(connections, TEXTS)
+    check_night(connections, serving, day=1)
+    with pytest.raises(CollectionError, match="version 99 is not in"):
+        go_back(connections, "mine", to=99, by="person", reason="bad")
+    assert connections.production_version("mine") == serving
+    assert Promotions(connections.history).closure("mine") is None
+
+
+def test_a_document_shown_to_whom_it_is_not_for_holds_the_version(connections: Connections) -> None:
+    write_source(connections)
+    serving = make_version(connections, TEXTS)
+    check_night(connections, serving, day=1)
+    write_source(connections, access=[{"glob": "refund*", "groups": ["hr"]}])  # and no ingest since
+    decision = check_night(connections, make_version(connections, {"d/new": "New."}), day=2)
+    assert (decision.gate.verdict, decision.production) == ("fail", serving)
+    assert "shown to somebody whom it is not for" in decision.gate.reason
+    assert "(its source lets only hr read it)" in decision.gate.reason
+
+
+def test_what_a_principal_must_not_retrieve_holds_the_version(connections: Connections) -> None:
+    visitor = {"name": "visitor", "must_not_retrieve": ["d/refund *"]}
+    ask(connections, *QUERIES, principals=[visitor])
+    public = make_version(connections, TEXTS)
+    decision = check_night(connections, public, day=1)
+    assert (decision.gate.verdict, decision.production) == ("fail", None)
+    assert "to visitor (on the list of what must not be retrieved)" in decision.gate.reason
+    closed = {doc_id: text for doc_id, text in TEXTS.items() if doc_id.startswith("d/refund ")}
+    private = make_version(connections, closed, groups=("hr",))
+    ask(connections, *(each | {"groups": ["hr"]} for each in QUERIES), principals=[visitor])
+    assert check_night(connections, private, day=2).gate.verdict == "pass"
+
+
+def test_a_candidate_that_is_late_where_what_serves_is_not_is_held(connections: Connections) -> None:
+    serving = make_version(connections, TEXTS)
+    check_night(connections, serving, day=1)
+    candidate = make_version(connections, {"d/new": "New."})
+    for of_serving, verdict in (((), "fail"), (("d/a",), "pass")):
+        freshness = {candidate: (fresh("d", 3, "d/a", hours=30),), serving: (fresh("d", 3, *of_serving, hours=30),)}
+        decision = promote(connections, "mine", look(connections, candidate, fresh=freshness))
+        assert decision.gate.verdict == verdict
+        assert ("past its freshness target, and not so in what serves (1): d/a" in decision.gate.reason) is (
+            verdict == "fail"
+        )
