@@ -15,6 +15,7 @@ from flows.listed import measure_versions, note_freshness
 from flows.pointers import proven_version
 from flows.promotion import Evidence, promote
 from flows.results import CheckResult
+from flows.retrieved import hold_results
 from flows.screen import say
 from flows.state import hold_state
 from flows.step import step
@@ -33,8 +34,9 @@ def check(collection: CollectionName = "support") -> CheckResult:
         version = find_candidate(collection)
         freshness = check_freshness(collection, version)
         measured = check_retrieval(collection, version)
+        broken = hold_contract(collection, measured)
         differences = compare_retrieval(collection, version, measured)
-        result = decide(collection, Evidence(version, freshness, measured, differences), started=started)
+        result = decide(collection, Evidence(version, freshness, measured, differences, broken), started=started)
         log_check(result, measured.quality)
         announce_check(result)
         return result
@@ -59,6 +61,12 @@ def check_freshness(collection: str, version: int) -> dict[int, tuple[Freshness,
 def check_retrieval(collection: str, version: int) -> Measured:
     """Ask every labelled query, with its own reader's groups and as every principal, and score what is found."""
     return measure_version(connect(), collection, version)
+
+
+@step
+def hold_contract(collection: str, measured: Measured) -> tuple[str, ...]:
+    """Which expectations of the contract on results are broken."""
+    return hold_results(connect(), collection, measured.found)
 
 
 @step

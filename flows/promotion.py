@@ -19,13 +19,14 @@ class Evidence:
     """What a check has seen of a candidate.
 
     freshness: by version, of the candidate, of what serves and of the proven one. differences: by version, of the
-    candidate and of what serves unproven, against the proven one.
+    candidate and of what serves unproven, against the proven one. broken: expectations of the contract on results.
     """
 
     version: int
     freshness: Mapping[int, tuple[Freshness, ...]]
     measured: Measured
     differences: Mapping[int, Paired]
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def _forbidden(evidence: Evidence, serving: int | None) -> list[str]:
     return [
         *named("shown to somebody whom it is not for", leaks),
         *named("past its freshness target, and not so in what serves", late),
+        *evidence.broken,
     ]
 
 

@@ -12,6 +12,7 @@ from flows.connect import connect
 from flows.nights import TONIGHT
 from flows.report import render_retrieval
 from flows.results import CheckResult, EvaluateResult, IngestResult
+from flows.retrieved import CONTRACT
 from flows.step import step
 from flows.tracking.drift import log_drift
 from flows.tracking.runs import tracking
@@ -90,6 +91,9 @@ def log_check(result: CheckResult, quality: RetrievalQuality) -> None:
         },
     )
     tracking().client.log_text(run_id, render_retrieval(result.as_row()), "retrieval.html")
+    page = connect().project.data_docs(result.collection) / f"{CONTRACT}.html"
+    if page.exists():
+        tracking().client.log_text(run_id, page.read_text(encoding="utf-8"), f"data_docs/{page.name}")
     tracking().end(run_id)
 
 
