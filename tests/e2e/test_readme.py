@@ -113,7 +113,7 @@ def test_every_command_of_the_pages_runs(after_readme: tuple[Path, subprocess.Co
     said = {name: run(folder, new_lines(name)) for name in PAGES if name not in SLOW and new_lines(name)}
     for done in said.values():
         assert_quiet(done.stderr)
-    assert set(said) == {"compare.md", "model.md", "search.md", "watch.md"}
+    assert set(said) == {"compare.md", "model.md", "search.md", "serving.md", "watch.md"}
     assert "Exported     1 calls to" in said["model.md"].stdout  # the one the README paid
     shown = re.search(r"^```text\n(.*?)^```", page("watch.md"), re.MULTILINE | re.DOTALL)
     assert shown is not None
