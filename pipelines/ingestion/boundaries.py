@@ -8,9 +8,9 @@ from zlib import crc32
 
 from knowledge.record import Element
 
-APART = "\n\n"  # between two elements
+APART = "\n\n"  # between two elements; in code, an empty line
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"'”’)])\s+|(?<=[。！？])")
-_LINE_END, _CELL_END = re.compile("\n"), re.compile("; ")
+_LINE_END, _CELL_END = re.compile("\n+"), re.compile("; ")
 _IDEAL_SHARE = 0.75  # of the limit: leaves room to go on to the end of a sentence
 _DEAR_SHARE = 0.1  # of what a passage of no length costs: the price of a cut inside an element
 
@@ -74,7 +74,7 @@ def _price(before: Piece, after: Piece, dear: int) -> int:
 
     Up to as much again comes from the text behind it, so that the cuts after an edit soon are those of before.
     """
-    rough = after.gap != APART or before.element.kind == "title" or before.text.endswith(":")
+    rough = APART not in after.gap or before.element.kind == "title" or before.text.endswith(":")
     return rough * dear + dear * (crc32(after.text.encode(errors="replace")) % 1000) // 1000
 
 
