@@ -56,6 +56,7 @@ class BareParser:
 
 def _warm() -> None:
     prepare_worker()
+    from unstructured.chunking import title  # noqa: F401
     from unstructured.partition import auto, md, text  # noqa: F401
 
 

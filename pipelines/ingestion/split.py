@@ -1,10 +1,7 @@
 """split: passages of about the same length that keep to the document's sections."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import shorten
 
 from pydantic import Field
 
@@ -12,16 +9,19 @@ from knowledge.content import Content
 from knowledge.digest import digest
 from knowledge.record import Element, Passage
 from knowledge.terms import TERMS_VERSION
+from pipelines.ingestion.boundaries import Piece, cut, joined, length
 from pipelines.ingestion.hygiene.examine import hygiene_id
 
-CODE_VERSION = "2"
-_LINE, _TAB, _SPACE = "\ufdd0", "\ufdd1", "\ufdd2"  # Unicode keeps them out of every text
-_SHOWN = str.maketrans({_LINE: "\n", _TAB: "\t", _SPACE: " "})
+CODE_VERSION = "3"
 CHARACTERS_PER_TOKEN = 4  # the usual estimate for English; a tokenizer would tie the index to one model
+_LONGEST_HEADING = 100  # characters
 
 
 class SplitSettings(Content):
-    """max_tokens: the longest passage, counted as characters / 4. Sections shorter than min_tokens are joined."""
+    """max_tokens: the longest passage, counted as characters / 4; those of a longer section have about three quarters.
+
+    min_tokens: a shorter section is joined with the next.
+    """
 
     max_tokens: int = Field(default=200, ge=20, le=2000)
     min_tokens: int = Field(default=40, ge=0, le=1000)
@@ -29,7 +29,7 @@ class SplitSettings(Content):
     @property
     def split_id(self) -> str:
         """Fingerprint of what decides where a document is cut, what is found in the pieces and by which terms."""
-        return digest(["split", CODE_VERSION, version("unstructured"), self.model_dump(), hygiene_id(), TERMS_VERSION])
+        return digest(["split", CODE_VERSION, self.model_dump(), hygiene_id(), TERMS_VERSION])
 
 
 def count_tokens(text: str) -> int:
@@ -46,85 +46,65 @@ def find_title(elements: Sequence[Element]) -> str:
 def split(elements: Sequence[Element], settings: SplitSettings) -> tuple[Passage, ...]:
     """Passages of a document, in its order.
 
-    Cut by title (unstructured's `chunk_by_title`): a passage never crosses from one section into the next,
-    unless both are short, and never from one slide, sheet, chapter or mail into the next.
+    A section is one passage; one that is too long is cut into several of about the same length. A passage never goes
+    from one section into the next unless the first is short, nor from one slide, sheet, chapter or mail into the next.
+    So an edit changes passages of its own section alone, and of the short ones beside it.
     """
-    from unstructured.chunking.title import chunk_by_title
-
-    limit = settings.max_tokens * CHARACTERS_PER_TOKEN
-    parts, headings = _parts(elements, limit)
     # the place of a hidden text is gone with it, so every passage of the document is marked
     findings = ("hidden:markup",) if any(element.beside_hidden for element in elements) else ()
     passages = []
-    for together in parts:
-        pieces = chunk_by_title(
-            together,
-            max_characters=limit,
-            new_after_n_chars=limit,
-            combine_text_under_n_chars=min(settings.min_tokens * CHARACTERS_PER_TOKEN, limit),
-        )
-        for piece in pieces:
-            first = (piece.metadata.orig_elements or [piece])[0]
-            text = piece.text.translate(_SHOWN).strip()
-            passages.append(Passage(text, headings.get(first.id, ()), first.metadata.page_number, findings))
+    for section in _with_short_joined(_sections(elements), settings):
+        for run in cut(section, settings.max_tokens * CHARACTERS_PER_TOKEN):
+            passages.append(Passage(joined(run).strip(), run[0].headings, run[0].element.page, findings))
     return tuple(passage for passage in passages if passage.text)
 
 
-def _parts(elements: Sequence[Element], limit: int) -> tuple[list[list[Any]], dict[str, tuple[str, ...]]]:
-    """unstructured's elements by part, and for each its path of headings, the document's title first."""
-    from unstructured.documents import elements as vendor
+def _with_short_joined(sections: Iterable[list[Piece]], settings: SplitSettings) -> Iterator[list[Piece]]:
+    """A short section goes with the next, unless that would cut what fits into one passage."""
+    limit, least = settings.max_tokens * CHARACTERS_PER_TOKEN, settings.min_tokens * CHARACTERS_PER_TOKEN
+    together: list[Piece] = []
+    for section in sections:
+        if together:
+            short = length(together) < min(least, limit) and together[0].element.part == section[0].element.part
+            if short and (length(together + section) <= limit or length(section) > limit):
+                together = together + section
+                continue
+            yield together
+        together = section
+    if together:
+        yield together
 
-    kinds = {"title": vendor.Title, "text": vendor.NarrativeText, "item": vendor.ListItem}
+
+def _sections(elements: Sequence[Element]) -> Iterator[list[Piece]]:
+    """The elements from one title to the next, each under its path of headings, the document's title first."""
     top = next((element for element in elements if element.kind == "title"), None)
-    title = (top.text,) if top and not top.depth else ()
-    parts: list[list[Any]] = []
-    headings: dict[str, tuple[str, ...]] = {}
+    title: tuple[str, ...] = (_shown(top),) if top and not top.depth else ()
+    section: list[Piece] = []
     path: list[Element] = []
-    shown: tuple[str, ...] = ()
+    headings = title
     part = -1
     for element in elements:
-        if element.part != part:
-            part = element.part
-            parts.append([])
+        if section and (element.part != part or element.kind == "title"):
+            yield section
+            section = []
+        if element.part != part or element.kind == "title":
             # what heads one slide or sheet heads no other; the book's title heads all chapters
-            path = [heading for heading in path if heading.part in (0, part)]
-            shown = _path(path, title)
-        if element.kind == "title":
-            path = [heading for heading in path if heading.depth < element.depth] + [element]
-            shown = _path(path, title)
-        metadata = vendor.ElementMetadata(page_number=element.page, category_depth=element.depth)
-        for text in _pieces(element, limit):
-            name = str(len(headings))
-            headings[name] = shown
-            parts[-1].append(
-                kinds.get(element.kind, vendor.NarrativeText)(text=text, element_id=name, metadata=metadata)
-            )
-    return parts, headings
+            path = [heading for heading in path if heading.part in (0, element.part)]
+            if element.kind == "title":
+                path = [heading for heading in path if heading.depth < element.depth] + [element]
+            part, headings = element.part, _path(path, title)
+        text = element.text.rstrip() if element.kind == "code" else " ".join(element.text.split())
+        if text:
+            section.append(Piece(text, element, headings))
+    if section:
+        yield section
 
 
 def _path(path: Sequence[Element], title: tuple[str, ...]) -> tuple[str, ...]:
-    texts = tuple(element.text for element in path)
+    texts = tuple(_shown(element) for element in path)
     return texts if texts[:1] == title else title + texts
 
 
-def _pieces(element: Element, limit: int) -> list[str]:
-    """The element's text; code is cut between lines and a row between cells, where they are over the limit."""
-    if element.kind not in ("code", "row"):
-        return [element.text]
-    if len(element.text) <= limit:
-        return [_kept(element)]
-    separator = "\n" if element.kind == "code" else "; "
-    pieces: list[str] = []
-    for word in element.text.split(separator):
-        if pieces and len(pieces[-1]) + len(separator) + len(word) <= limit:
-            pieces[-1] += separator + word
-        else:
-            pieces.append(word)
-    return [_kept(replace(element, text=piece)) for piece in pieces if piece.strip()]
-
-
-def _kept(element: Element) -> str:
-    """Code with stand-ins for its white space; unstructured makes one space of any."""
-    if element.kind != "code":
-        return element.text
-    return re.sub(" {2,}", lambda run: _SPACE * len(run[0]), element.text).replace("\n", _LINE).replace("\t", _TAB)
+def _shown(heading: Element) -> str:
+    """A heading is a line; what is set as one and is longer would outweigh the passages below it."""
+    return shorten(heading.text, _LONGEST_HEADING, placeholder=" …")

@@ -32,7 +32,7 @@ PARSERS = [
     "lxml.html",
     "markdown_it",
     "snowballstemmer",
-    *(f"unstructured.{name}" for name in ("partition.html", "partition.text", "chunking.title")),
+    *(f"unstructured.{name}" for name in ("partition.html", "partition.text")),
 ]
 
 Outcome = Parsed | Rejected

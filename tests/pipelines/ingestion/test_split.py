@@ -1,5 +1,7 @@
 """split: passages of bounded length that lose no word and know their headings."""
 
+import random
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -9,8 +11,6 @@ from pydantic import ValidationError
 
 from knowledge.record import Element, Passage
 from pipelines.ingestion.split import SplitSettings, count_tokens, find_title, split
-
-pytestmark = pytest.mark.usefixtures("prepared_parser")
 
 
 def _sentence(word, length=40):
@@ -87,6 +87,57 @@ def test_a_long_paragraph_is_cut_at_words_and_keeps_its_headings():
     assert _words(passage.text for passage in passages) == _words(["Guide", text])
 
 
+def test_a_section_that_is_a_little_too_long_is_halved():
+    text = " ".join(f"Sentence {number:02} has thirty letters." for number in range(26))
+    passages = split([Element("text", text)], SplitSettings(max_tokens=200))
+    assert len(text) > 800
+    assert [round(len(passage.text) / len(text), 1) for passage in passages] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "between"),
+    [
+        ("The parcel comes on Monday.", " "),
+        ("“Does it come on Monday?”", " "),
+        ("all of it is in lower case.", " "),
+        ("荷物は月曜日に届きます。", ""),
+    ],
+)
+def test_passages_end_with_their_sentences(sentence, between):
+    text = between.join([sentence] * 60)
+    passages = split([Element("text", text)], SplitSettings(max_tokens=50))
+    assert len(passages) > 4
+    assert {passage.text[-len(sentence) :] for passage in passages} == {sentence}
+    assert between.join(passage.text for passage in passages) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 999, "no end " * 150, "字" * 999, "\ud800 lone. " * 99, " ".join(["y" * 90] * 9)]
+)
+def test_text_without_sentences_is_cut_evenly_and_loses_no_character(text):
+    passages = split([Element("text", text)], SplitSettings(max_tokens=50))
+    assert "".join("".join(passage.text for passage in passages).split()) == "".join(text.split())
+    assert max(len(passage.text) for passage in passages) <= 200
+
+
+def test_what_leads_to_the_next_element_stays_with_it():
+    commands = [
+        element
+        for number in range(20)
+        for element in (Element("item", f"List all files of day {number}:"), Element("code", f"ls --all {number}"))
+    ]
+    passages = split([Element("title", "ls"), *commands], SplitSettings(max_tokens=40))
+    assert len(passages) > 4
+    assert not [passage for passage in passages if passage.text.endswith(":")]
+
+
+def test_a_heading_as_long_as_a_paragraph_is_shown_short_above_the_passages_and_whole_in_its_own():
+    heading = " ".join(["word"] * 60)
+    (passage,) = split([Element("title", heading), Element("text", "Text.")], SplitSettings())
+    assert passage.text == f"{heading}\n\nText."
+    assert [len(shown) <= 100 and shown.endswith("word …") for shown in passage.headings] == [True]
+
+
 def test_a_row_of_a_table_stays_whole():
     rows = [
         Element("row", f"Plan: {name}; Price: {price} EUR") for name, price in zip("abcdefgh", range(8), strict=True)
@@ -147,6 +198,13 @@ def test_code_is_cut_between_lines_and_only_where_it_does_not_fit():
     assert found == [line.strip() for line in lines]
 
 
+def test_code_that_is_cut_keeps_its_indents_and_empty_lines():
+    code = "\n\n".join(f"def call_{number}():\n\treturn  {number}" for number in range(40))
+    passages = split([Element("code", code)], SplitSettings(max_tokens=50))
+    assert len(passages) > 5
+    assert all(passage.text in code for passage in passages)
+
+
 def test_a_row_that_is_too_long_is_cut_between_cells():
     row = "; ".join(f"Column {number}: value {number}" for number in range(16))
     passages = split([Element("row", row)], SplitSettings(max_tokens=20))
@@ -194,3 +252,43 @@ def test_hidden_text_on_one_page_marks_every_passage_of_the_document(hidden, fin
     elements = [*_GUIDE[:-1], replace(_GUIDE[-1], beside_hidden=hidden)]
     passages = split(elements, SplitSettings(min_tokens=0))
     assert [passage.findings for passage in passages] == [findings] * 4
+
+
+_PARAGRAPHS = st.lists(_TEXTS.map(lambda text: Element("text", text)), min_size=1, max_size=8)
+
+
+@settings(max_examples=40)
+@given(sections=st.lists(_PARAGRAPHS, min_size=1, max_size=4), edited=st.data())
+def test_an_edit_changes_passages_of_its_own_section_alone(sections, edited):
+    def passages(sections):
+        titled = [[Element("title", f"Section {at}", 1), *elements] for at, elements in enumerate(sections)]
+        return split(
+            [element for elements in titled for element in elements], SplitSettings(max_tokens=20, min_tokens=0)
+        )
+
+    at = edited.draw(st.integers(0, len(sections) - 1))
+    place = edited.draw(st.integers(0, len(sections[at]) - 1))
+    changed = [[*elements] for elements in sections]
+    changed[at][place] = Element("text", edited.draw(_TEXTS))
+
+    def elsewhere(found):
+        return [passage for passage in found if passage.headings != (f"Section {at}",)]
+
+    assert elsewhere(passages(changed)) == elsewhere(passages(sections))
+
+
+def test_in_three_hundred_paragraphs_without_a_title_an_edit_changes_few_passages():
+    chosen = random.Random(20261122)
+    paragraphs = [
+        Element("text", " ".join(f"w{chosen.randrange(9999)}" for _ in range(chosen.randint(5, 50))))
+        for _ in range(300)
+    ]
+    before = split(paragraphs, SplitSettings())
+    new = []
+    for place in range(0, 300, 10):
+        element = replace(paragraphs[place], text=paragraphs[place].text + " and ten words more stand at the end of it")
+        after = split([*paragraphs[:place], element, *paragraphs[place + 1 :]], SplitSettings())
+        new.append(len(set(after) - set(before)))
+    assert len(before) > 60
+    assert statistics.median(new) <= 2
+    assert max(new) <= 10
