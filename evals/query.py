@@ -45,6 +45,12 @@ class Query(Content):
     def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_group(group) for group in groups)
 
+    @property
+    def documents(self) -> set[str]:
+        """The documents that its labels are about."""
+        chunks = {chunk_id.rpartition("#")[0] for chunk_id in self.relevant_chunks}
+        return {*self.relevant, *chunks, *(span.doc_id for span in self.relevant_spans)}
+
     @model_validator(mode="after")
     def _one_kind_of_label(self) -> "Query":
         given = [name for name in KINDS_OF_LABEL if getattr(self, name)]

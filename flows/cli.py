@@ -32,6 +32,7 @@ from flows.doors import (
 from flows.ledger import ledger
 from flows.params import find_project
 from flows.quarantine import quarantine
+from flows.queries import queries
 from flows.vendors import quiet_vendors
 from flows.watch import watch
 from knowledge.errors import PlumblineError, StateError
@@ -204,6 +205,7 @@ for command in (
     lookups.status,
     quarantine,
     contracts,
+    queries,
     corpus,
     ledger,
     watch,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Purpose = Literal["answer", "judge", "embed"]
+Purpose = Literal["answer", "judge", "embed", "label"]
 Status = Literal[
     "reserved",  # about to be sent, or sent: the outcome is not known yet
     "settled",  # the reply is here
