@@ -143,12 +143,13 @@ class Collection:
         return digest(self._columns(columns).sort_by("chunk_id").to_pylist())
 
     def search_many(self, questions: Sequence[Question], *, limit: int, mode: SearchMode = "hybrid") -> list[list[Hit]]:
-        """For each question the best passages its reader may see, best first."""
+        """For each question the best passages its reader may see and its filter lets by. Raises CollectionError."""
         return search.search_many(
             self._dataset,
             questions,
             limit=limit,
             mode=mode,
+            name=self.name,
             languages=self._languages(),
             approximate=self._approximate,
         )

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from lance.query import FullTextOperator, MatchQuery
 
+from knowledge.filter import EVERYTHING, Filter
 from knowledge.fusion import TEXT_WEIGHT, SearchMode, combine, leaders, ranked, to_the_letter
 from knowledge.record import Hit
-from knowledge.source import PUBLIC, check_group
+from knowledge.store.visible import visible
 from knowledge.terms import phrases, plain, question_terms, terms_of
 
 # passages each leg contributes; what a leg has not got counts as far: with 50 that costs a point of nDCG@10
@@ -23,11 +24,12 @@ Vector = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A search: the text, its unit vector, and the groups of the reader (`public` is always among them)."""
+    """A search: the text, its unit vector, the groups of the reader (`public` is always among them), and a filter."""
 
     text: str
     vector: Vector
     groups: tuple[str, ...] = ()
+    filter: Filter = EVERYTHING
 
 
 def search_many(
@@ -36,62 +38,58 @@ def search_many(
     *,
     limit: int,
     mode: SearchMode,
+    name: str,
     languages: Sequence[str],
     approximate: bool,
 ) -> list[list[Hit]]:
-    """For each question the best passages its reader may see, best first.
+    """For each question the best passages its reader may see and its filter lets by, best first.
 
     Text (BM25) and vector (cosine) scores, each divided by the query's best, are combined convexly, or one ranks alone.
-    What holds a question's phrases to the letter counts for more. Access is a filter inside the store, applied before
-    either leg ranks. languages: those of the passages. approximate: the vectors have an index.
+    What holds a question's phrases to the letter counts for more. Access and filter are conditions inside the store,
+    applied before either leg ranks. name: the collection's, for errors. languages: those of the passages. approximate:
+    the vectors have an index. Raises CollectionError where the version lacks a column that a filter is about.
     """
     size, weight = max(limit, _LEG), TEXT_WEIGHT[mode]
-    collapsed = "duplicate_of" in dataset.schema.names
     readers: dict[str, list[int]] = {}
     for place, question in enumerate(questions):
-        readers.setdefault(_visible(question, collapsed=collapsed), []).append(place)
+        seen = visible(dataset, name, question.groups, question.filter)
+        readers.setdefault(seen, []).append(place)
     scores: list[dict[int, float]] = [{} for _ in questions]
-    for visible, places in readers.items():
+    for seen, places in readers.items():
         vectors = [questions[place].vector for place in places]
         legs: list[dict[int, float]] = [{} for _ in places]
         if weight < 1:
-            legs = _near(dataset, vectors, visible, size, approximate=approximate)
+            legs = _near(dataset, vectors, seen, size, approximate=approximate)
         for place, near in zip(places, legs, strict=True):
             text = questions[place].text
-            words = _matching(dataset, text, visible, size, languages) if weight > 0 else {}
+            words = _matching(dataset, text, seen, size, languages) if weight > 0 else {}
             scores[place] = combine(words, near, text_weight=weight)
             if weight > 0 and (wanted := phrases(text)):
-                held = _holding(dataset, wanted, visible, size, languages)
+                held = _holding(dataset, wanted, seen, size, languages)
                 scores[place] = to_the_letter(scores[place], held, sum(wanted.values()))
     best = [leaders(each, limit) for each in scores]
     passages = _passages(dataset, {row for each in best for row in each})
     return [ranked(each, passages)[:limit] for each in best]
 
 
-def _visible(question: Question, *, collapsed: bool) -> str:
-    allowed = ", ".join(f"'{check_group(group)}'" for group in sorted({PUBLIC, *question.groups}))
-    access = f"array_has_any(groups, make_array({allowed}))"
-    return f"{access} AND duplicate_of IS NULL" if collapsed else access
-
-
-def _matching(dataset: Any, text: str, visible: str, size: int, languages: Sequence[str]) -> dict[int, float]:
+def _matching(dataset: Any, text: str, seen: str, size: int, languages: Sequence[str]) -> dict[int, float]:
     """The text leg of one question: BM25 by row id."""
     of_now = "terms" in dataset.schema.names  # versions of earlier releases have an index of the text itself
     query = (
         MatchQuery(" ".join(question_terms(text, languages)), "terms") if of_now else MatchQuery(text, "indexed_text")
     )
-    rows = _scan(dataset, visible, ["_score"], limit=size, full_text_query=query)
+    rows = _scan(dataset, seen, ["_score"], limit=size, full_text_query=query)
     return dict(zip(rows["_rowid"].to_pylist(), rows["_score"].to_pylist(), strict=True))
 
 
 def _holding(
-    dataset: Any, wanted: Mapping[str, float], visible: str, size: int, languages: Sequence[str]
+    dataset: Any, wanted: Mapping[str, float], seen: str, size: int, languages: Sequence[str]
 ) -> dict[int, float]:
     """What the phrases that a passage holds are worth; of the passages with all words of one the best `size`."""
     texts: dict[int, str] = {}
     for phrase, language in product(wanted if "terms" in dataset.schema.names else (), languages):
         query = MatchQuery(terms_of(phrase, [language]), "terms", operator=FullTextOperator.AND)
-        rows = _scan(dataset, visible, ["indexed_text", "_score"], limit=size, full_text_query=query)
+        rows = _scan(dataset, seen, ["indexed_text", "_score"], limit=size, full_text_query=query)
         texts |= zip(rows["_rowid"].to_pylist(), rows["indexed_text"].to_pylist(), strict=True)
     held = {row: f" {plain(text)} " for row, text in texts.items()}
     worth = {row: sum(wanted[each] for each in wanted if f" {each} " in text) for row, text in held.items()}
@@ -99,12 +97,12 @@ def _holding(
 
 
 def _near(
-    dataset: Any, vectors: Sequence[Vector], visible: str, size: int, *, approximate: bool
+    dataset: Any, vectors: Sequence[Vector], seen: str, size: int, *, approximate: bool
 ) -> list[dict[int, float]]:
     """The vector leg of many questions in one pass over the vectors: cosine by row id."""
     index = {"ef": _REFINED * size, "refine_factor": _REFINED} if approximate else {}
     nearest = {"column": "vector", "q": np.stack(vectors), "k": size, "metric": "cosine", **index}
-    rows = _scan(dataset, visible, ["query_index", "_distance"], nearest=nearest)
+    rows = _scan(dataset, seen, ["query_index", "_distance"], nearest=nearest)
     legs: list[dict[int, float]] = [{} for _ in vectors]
     columns = (rows[name].to_pylist() for name in ("query_index", "_rowid", "_distance"))
     for place, row, distance in zip(*columns, strict=True):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from knowledge.filter import EVERYTHING, Filter
 from knowledge.fusion import SearchMode
 from knowledge.record import Hit
 from knowledge.store import Collection, Question
@@ -13,10 +14,11 @@ BATCH = 64  # questions that go to the store together; more would save little an
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and its reader's groups; `public` is added by the store."""
+    """A question, its reader's groups (`public` is added by the store), and which passages it is about."""
 
     question: str
     groups: tuple[str, ...] = ()
+    filter: Filter = EVERYTHING
 
 
 def retrieve(
@@ -31,6 +33,8 @@ def retrieve_many(
 ) -> list[list[Hit]]:
     """For each question at most `limit` passages, best first: embedded together, searched together."""
     vectors = embedder.embed_questions([each.question for each in asked])
-    questions = [Question(each.question, vector, each.groups) for each, vector in zip(asked, vectors, strict=True)]
+    questions = [
+        Question(each.question, vector, each.groups, each.filter) for each, vector in zip(asked, vectors, strict=True)
+    ]
     batches = (questions[start : start + BATCH] for start in range(0, len(questions), BATCH))
     return [hits for batch in batches for hits in collection.search_many(batch, limit=limit, mode=mode)]
