@@ -208,7 +208,13 @@ class DocumentCounts:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One passage found by a search, with what hygiene found in it; score is between 0 and 1, relative to the best."""
+    """One passage found by a search, with what hygiene found in it.
+
+    score: between 0 and 1, relative to the best of its question. text_score: BM25; None where its words did not find
+    it. vector_score: the cosine of its vector and the question's. tokens: of its text, estimated. superseded_by: the
+    doc_id of the document that replaces its own. collapsed: the near-duplicates it stands for. joined: the chunk_ids
+    of the other passages of its document that its text holds as well.
+    """
 
     chunk_id: str
     doc_id: str
@@ -218,3 +224,10 @@ class Hit:
     text: str
     score: float
     findings: tuple[str, ...] = ()
+    text_score: float | None = None
+    vector_score: float | None = None
+    ordinal: int = 0
+    tokens: int = 0
+    superseded_by: str | None = None
+    collapsed: int = 0
+    joined: tuple[str, ...] = ()

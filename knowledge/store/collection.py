@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 
 from knowledge.digest import digest
 from knowledge.errors import CollectionError
+from knowledge.filter import Filter
 from knowledge.fusion import SearchMode
 from knowledge.record import Hit, IndexedContent, IndexedDocument, Recipe
 from knowledge.store import indexing, search, writing
 from knowledge.store.search import Question, Vector
+from knowledge.store.visible import visible
 from knowledge.upkeep import DEFAULT_UPKEEP, UpkeepSettings
 
 _PART = 1024  # rows
@@ -153,6 +155,10 @@ class Collection:
             languages=self._languages(),
             approximate=self._approximate,
         )
+
+    def passages(self, chunk_ids: Iterable[str], *, groups: Sequence[str], wanted: Filter) -> dict[str, Hit]:
+        """By chunk_id those of these passages that a reader of these groups may see and the filter lets by."""
+        return search.passages_of(self._dataset, chunk_ids, visible(self._dataset, self.name, groups, wanted))
 
     def stage(self, rows: pa.Table) -> list[str]:
         """Write rows aside, where no reader sees them; what comes back goes to `commit`. Other machines may do so."""

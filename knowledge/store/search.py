@@ -10,9 +10,9 @@ import pyarrow as pa
 from lance.query import FullTextOperator, MatchQuery
 
 from knowledge.filter import EVERYTHING, Filter
-from knowledge.fusion import TEXT_WEIGHT, SearchMode, combine, leaders, ranked, to_the_letter
+from knowledge.fusion import TEXT_WEIGHT, SearchMode, combine, hit_of, leaders, ranked, to_the_letter
 from knowledge.record import Hit
-from knowledge.store.visible import visible
+from knowledge.store.visible import quoted, visible
 from knowledge.terms import phrases, plain, question_terms, terms_of
 
 # passages each leg contributes; what a leg has not got counts as far: with 50 that costs a point of nDCG@10
@@ -55,21 +55,35 @@ def search_many(
         seen = visible(dataset, name, question.groups, question.filter)
         readers.setdefault(seen, []).append(place)
     scores: list[dict[int, float]] = [{} for _ in questions]
+    texts: list[dict[int, float]] = [{} for _ in questions]
     for seen, places in readers.items():
-        vectors = [questions[place].vector for place in places]
+        asked = [questions[place].vector for place in places]
         legs: list[dict[int, float]] = [{} for _ in places]
         if weight < 1:
-            legs = _near(dataset, vectors, seen, size, approximate=approximate)
+            legs = _near(dataset, asked, seen, size, approximate=approximate)
         for place, near in zip(places, legs, strict=True):
             text = questions[place].text
-            words = _matching(dataset, text, seen, size, languages) if weight > 0 else {}
-            scores[place] = combine(words, near, text_weight=weight)
+            texts[place] = _matching(dataset, text, seen, size, languages) if weight > 0 else {}
+            scores[place] = combine(texts[place], near, text_weight=weight)
             if weight > 0 and (wanted := phrases(text)):
                 held = _holding(dataset, wanted, seen, size, languages)
                 scores[place] = to_the_letter(scores[place], held, sum(wanted.values()))
     best = [leaders(each, limit) for each in scores]
-    passages = _passages(dataset, {row for each in best for row in each})
-    return [ranked(each, passages)[:limit] for each in best]
+    passages, vectors = _passages(dataset, {row for each in best for row in each})
+    nearness = [
+        {row: float(vectors[row] @ each.vector) for row in rows} for each, rows in zip(questions, best, strict=True)
+    ]
+    return [
+        ranked(each, passages, text=text, near=near)[:limit]
+        for each, text, near in zip(best, texts, nearness, strict=True)
+    ]
+
+
+def passages_of(dataset: Any, chunk_ids: Iterable[str], seen: str) -> dict[str, Hit]:
+    """By chunk_id those of these passages that the condition `seen` lets by; they have not been ranked."""
+    names = ", ".join(map(quoted, sorted(chunk_ids)))
+    rows = _scan(dataset, f"chunk_id IN ({names}) AND {seen}", _shown(dataset)).to_pylist() if names else []
+    return {row["chunk_id"]: hit_of(row) for row in rows}
 
 
 def _matching(dataset: Any, text: str, seen: str, size: int, languages: Sequence[str]) -> dict[int, float]:
@@ -110,13 +124,19 @@ def _near(
     return legs
 
 
-def _passages(dataset: Any, rows: Iterable[int]) -> dict[int, dict[str, Any]]:
+def _passages(dataset: Any, rows: Iterable[int]) -> tuple[dict[int, dict[str, Any]], dict[int, Vector]]:
+    """By row id what is shown of passages, and their vectors."""
     if not rows:
-        return {}
-    columns = ["chunk_id", "doc_id", "doc_sha", "uri", "title", "text", "findings"]
-    columns = [name for name in columns if name in dataset.schema.names]
-    found = _scan(dataset, f"_rowid IN ({', '.join(map(str, rows))})", columns)
-    return {row["_rowid"]: row for row in found.to_pylist()}
+        return {}, {}
+    found = _scan(dataset, f"_rowid IN ({', '.join(map(str, rows))})", [*_shown(dataset), "vector"])
+    vectors = np.asarray(found["vector"].combine_chunks().flatten()).reshape(found.num_rows, -1)
+    shown = {row["_rowid"]: row for row in found.drop_columns(["vector"]).to_pylist()}
+    return shown, dict(zip(shown, vectors, strict=True))
+
+
+def _shown(dataset: Any) -> list[str]:
+    columns = ["chunk_id", "doc_id", "doc_sha", "uri", "title", "text", "findings", "ordinal", "tokens"]
+    return [name for name in (*columns, "superseded_by") if name in dataset.schema.names]
 
 
 def _scan(dataset: Any, where: str, columns: list[str], **query: Any) -> pa.Table:

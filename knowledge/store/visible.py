@@ -27,6 +27,11 @@ def visible(dataset: Any, name: str, groups: Iterable[str], wanted: Filter) -> s
     return " AND ".join(conditions)
 
 
+def quoted(text: str) -> str:
+    """Any text as a value in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _wanted(wanted: Filter) -> dict[str, str]:
     """The condition on each column that a filter is about. Its names are plain ones, and a time is a number."""
     conditions = {}
@@ -47,4 +52,4 @@ def _one_of(column: str, names: Iterable[str]) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    return ", ".join(map(quoted, names))

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.errors import CollectionError
+from knowledge.filter import Filter
 from knowledge.record import Recipe
 from knowledge.store import Question, Store
 from knowledge.terms import terms_of
@@ -225,6 +226,38 @@ def test_a_passage_is_found_by_words_and_by_vector(library, text, axis, first):
 def test_a_passage_that_is_best_in_both_legs_scores_one(library):
     hit = _hits(library, Question("refund", axis_vector(0)), limit=1)[0]
     assert (hit.score, hit.chunk_id, hit.text) == (1.0, "d/refund#0", "A refund takes five days.")
+
+
+def test_a_passage_tells_its_raw_scores_and_those_of_a_leg_that_did_not_find_it_are_none(library):
+    hits = {hit.doc_id: hit for hit in _hits(library, Question("refund", axis_vector(1)))}
+    assert hits["d/refund"].text_score > 0
+    assert (hits["d/refund"].vector_score, hits["d/parcel"].text_score) == (0.0, None)
+    assert hits["d/parcel"].vector_score == 1.0
+
+
+@pytest.mark.parametrize("mode", ["text", "vector"])
+def test_the_cosine_is_told_whichever_leg_found_a_passage(library, mode):
+    half = np.float32([0.6, 0.8, *[0] * 254])
+    (hits,) = library.search_many([Question("refund", half)], limit=1, mode=mode)
+    assert (hits[0].doc_id, hits[0].vector_score) == (("d/refund", 0.6) if mode == "text" else ("d/parcel", 0.8))
+
+
+_PUBLIC = {"groups": (), "wanted": Filter()}
+
+
+@pytest.mark.parametrize("name", ["it's.md", "x') or ('1'='1", "文書.md", "a\\b.md", "50%_#1.md"])
+def test_passages_are_read_by_their_ids_whatever_their_names(store, name):
+    collection = store.create("support")
+    commit_rows(store, collection, chunk_row(name), chunk_row(name, "more", ordinal=1), chunk_row("d/other"))
+    assert set(collection.passages([f"{name}#1", f"{name}#2"], **_PUBLIC)) == {f"{name}#1"}
+    assert collection.passages([], **_PUBLIC) == {}
+
+
+def test_passages_are_read_by_their_readers_alone(library):
+    ids = ["d/salary#0", "d/parcel#0"]
+    assert set(library.passages(ids, **_PUBLIC)) == {"d/parcel#0"}
+    assert set(library.passages(ids, groups=("hr",), wanted=Filter())) == set(ids)
+    assert library.passages(ids, groups=("hr",), wanted=Filter(sources=("other",))) == {}
 
 
 def test_scores_fall_and_stay_between_zero_and_one(library):

@@ -161,6 +161,14 @@ def test_an_answer_comes_back_from_its_row_as_it_was(ask, question):
     assert Answer.from_row(json.loads(json.dumps(found.as_row()))) == found
 
 
+def test_the_passages_of_an_answer_of_an_earlier_release_are_read_back(ask):
+    row = json.loads(json.dumps(ask(QUESTIONS[0]).as_row()))
+    known = ("chunk_id", "doc_id", "doc_sha", "uri", "title", "text", "score")
+    older = {**row, "contexts": [{name: each[name] for name in known} for each in row["contexts"]]}
+    (first, *_) = Answer.from_row(older).contexts
+    assert (first.doc_id, first.findings, first.vector_score, first.joined) == ("help/refunds.md", (), None, ())
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_answer_names_the_prompt_it_was_made_with(ask, manifest, question):
     assert ask(question).prompt_digest == manifest.prompt_digest
