@@ -23,10 +23,10 @@ class Asked:
 
 
 def retrieve(
-    question: str, collection: Collection, embedder: Embedder, *, groups: Sequence[str], limit: int
+    asked: Asked, collection: Collection, embedder: Embedder, *, limit: int, shape: Shape = AS_FOUND
 ) -> list[Hit]:
     """At most `limit` passages, best first."""
-    return retrieve_many([Asked(question, tuple(groups))], collection, embedder, limit=limit)[0]
+    return retrieve_many([asked], collection, embedder, limit=limit, shape=shape)[0]
 
 
 def retrieve_many(

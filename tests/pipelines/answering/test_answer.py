@@ -15,7 +15,7 @@ from knowledge.store import Store
 from knowledge.trace import Answer
 from pipelines.answering.answer import answer
 from pipelines.answering.extractive import answer_by_quoting
-from pipelines.answering.retrieve import retrieve
+from pipelines.answering.retrieve import Asked, retrieve
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 from pipelines.ingestion.plan import make_plan
@@ -78,7 +78,7 @@ def ask(collection, manifest, policy):
         return answer_by_quoting(request, manifest.replies, EMBEDDER.embed)
 
     async def find(question, groups):
-        return retrieve(question, collection, EMBEDDER, groups=groups, limit=manifest.retrieval.limit)
+        return retrieve(Asked(question, tuple(groups)), collection, EMBEDDER, limit=manifest.retrieval.limit)
 
     def ask_as(question, *groups, tracer=None):
         parts = {"manifest": manifest, "policy": policy, "retrieve": find, "call": call}

@@ -57,7 +57,7 @@ def collection(tmp_path_factory):
 def alone(collection):
     """What each reader finds with each question when nobody else asks."""
     return {
-        (question, groups): retrieve(question, collection, EMBEDDER, groups=groups, limit=LIMIT)
+        (question, groups): retrieve(Asked(question, groups), collection, EMBEDDER, limit=LIMIT)
         for question in ASKED
         for groups in READERS
     }
@@ -73,8 +73,7 @@ def test_questions_that_go_together_find_what_each_would_find_alone(collection, 
 
 
 def _show(collection, question="invoice", *, groups=(), wanted=EVERYTHING, limit=LIMIT, **shape):
-    asked = [Asked(question, groups, wanted)]
-    return retrieve_many(asked, collection, EMBEDDER, limit=limit, shape=Shape(**shape))[0]
+    return retrieve(Asked(question, groups, wanted), collection, EMBEDDER, limit=limit, shape=Shape(**shape))
 
 
 def test_a_floor_leaves_what_is_near_enough_to_the_question(collection):
