@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -30,6 +31,7 @@ class Collection:
         self._dataset = dataset
         self._read_only = read_only
         self._spoken: dict[int, list[str]] = {}  # the languages of a version
+        self._met: dict[tuple[int, str], bool] = {}  # is a condition met by every row of a version?
         self.name = name
 
     @property
@@ -146,14 +148,16 @@ class Collection:
 
     def search_many(self, questions: Sequence[Question], *, limit: int, mode: SearchMode = "hybrid") -> list[list[Hit]]:
         """For each question the best passages its reader may see and its filter lets by. Raises CollectionError."""
+        dataset = self._dataset
         return search.search_many(
-            self._dataset,
+            dataset,
             questions,
             limit=limit,
             mode=mode,
             name=self.name,
             languages=self._languages(),
             approximate=self._approximate,
+            all_meet=partial(self._all_meet, dataset),
         )
 
     def passages(self, chunk_ids: Iterable[str], *, groups: Sequence[str], wanted: Filter) -> dict[str, Hit]:
@@ -230,6 +234,12 @@ class Collection:
             spoken = (pc.unique(pc.list_flatten(rows["languages"])).to_pylist() for rows in self.batches(["languages"]))
             self._spoken = {self.version: sorted({language for languages in spoken for language in languages})}
         return self._spoken[self.version]
+
+    def _all_meet(self, dataset: Any, condition: str) -> bool:
+        key = int(dataset.version), condition
+        if key not in self._met:
+            self._met[key] = dataset.count_rows(filter=condition) == dataset.count_rows()
+        return self._met[key]
 
     @property
     def _approximate(self) -> bool:

@@ -1,6 +1,6 @@
 """Search of one version of a collection: text and vector legs, combined, within what the reader may see."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -41,19 +41,22 @@ def search_many(
     name: str,
     languages: Sequence[str],
     approximate: bool,
+    all_meet: Callable[[str], bool],
 ) -> list[list[Hit]]:
     """For each question the best passages its reader may see and its filter lets by, best first.
 
     Text (BM25) and vector (cosine) scores, each divided by the query's best, are combined convexly, or one ranks alone.
     What holds a question's phrases to the letter counts for more. Access and filter are conditions inside the store,
     applied before either leg ranks. name: the collection's, for errors. languages: those of the passages. approximate:
-    the vectors have an index. Raises CollectionError where the version lacks a column that a filter is about.
+    the vectors have an index. all_meet: does every row meet a condition? It is half of the work of a search, and left
+    out where it changes nothing. Raises CollectionError where the version lacks a column that a filter is about.
     """
     size, weight = max(limit, _LEG), TEXT_WEIGHT[mode]
-    readers: dict[str, list[int]] = {}
+    readers: dict[str | None, list[int]] = {}
     for place, question in enumerate(questions):
-        seen = visible(dataset, name, question.groups, question.filter)
-        readers.setdefault(seen, []).append(place)
+        condition = visible(dataset, name, question.groups, question.filter)
+        open_to_all = question.filter == EVERYTHING and all_meet(condition)
+        readers.setdefault(None if open_to_all else condition, []).append(place)
     scores: list[dict[int, float]] = [{} for _ in questions]
     texts: list[dict[int, float]] = [{} for _ in questions]
     for seen, places in readers.items():
@@ -86,7 +89,7 @@ def passages_of(dataset: Any, chunk_ids: Iterable[str], seen: str) -> dict[str, 
     return {row["chunk_id"]: hit_of(row) for row in rows}
 
 
-def _matching(dataset: Any, text: str, seen: str, size: int, languages: Sequence[str]) -> dict[int, float]:
+def _matching(dataset: Any, text: str, seen: str | None, size: int, languages: Sequence[str]) -> dict[int, float]:
     """The text leg of one question: BM25 by row id."""
     of_now = "terms" in dataset.schema.names  # versions of earlier releases have an index of the text itself
     query = (
@@ -97,7 +100,7 @@ def _matching(dataset: Any, text: str, seen: str, size: int, languages: Sequence
 
 
 def _holding(
-    dataset: Any, wanted: Mapping[str, float], seen: str, size: int, languages: Sequence[str]
+    dataset: Any, wanted: Mapping[str, float], seen: str | None, size: int, languages: Sequence[str]
 ) -> dict[int, float]:
     """What the phrases that a passage holds are worth; of the passages with all words of one the best `size`."""
     texts: dict[int, str] = {}
@@ -111,7 +114,7 @@ def _holding(
 
 
 def _near(
-    dataset: Any, vectors: Sequence[Vector], seen: str, size: int, *, approximate: bool
+    dataset: Any, vectors: Sequence[Vector], seen: str | None, size: int, *, approximate: bool
 ) -> list[dict[int, float]]:
     """The vector leg of many questions in one pass over the vectors: cosine by row id."""
     index = {"ef": _REFINED * size, "refine_factor": _REFINED} if approximate else {}
@@ -139,6 +142,6 @@ def _shown(dataset: Any) -> list[str]:
     return [name for name in (*columns, "superseded_by") if name in dataset.schema.names]
 
 
-def _scan(dataset: Any, where: str, columns: list[str], **query: Any) -> pa.Table:
+def _scan(dataset: Any, where: str | None, columns: list[str], **query: Any) -> pa.Table:
     scanner = dataset.scanner(columns=columns, filter=where, prefilter=True, with_row_id=True, **query)
     return scanner.to_table()

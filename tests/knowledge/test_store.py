@@ -19,6 +19,7 @@ from knowledge.errors import CollectionError
 from knowledge.filter import Filter
 from knowledge.record import Recipe
 from knowledge.store import Question, Store
+from knowledge.store.search import search_many
 from knowledge.terms import terms_of
 from knowledge.upkeep import UpkeepSettings
 
@@ -355,6 +356,36 @@ def test_questions_asked_together_find_what_each_finds_alone(shelf, asked, limit
     assert together == [_hits(shelf, question, limit=limit) for question in questions]
     for question, hits in zip(questions, together, strict=True):
         assert [hit.doc_id for hit in hits if not {"public", *question.groups} & set(groups[hit.doc_id])] == []
+
+
+@settings(max_examples=25)
+@given(asked=_QUESTIONS, limit=st.integers(1, 60), mode=st.sampled_from(["hybrid", "text", "vector"]))
+def test_where_all_is_open_to_all_the_condition_changes_nothing(open_shelf, asked, limit, mode):
+    questions = [Question(" ".join(words), axis_vector(axis, 4), tuple(groups)) for words, axis, groups in asked]
+    found = open_shelf.search_many(questions, limit=limit, mode=mode)
+    assert set(open_shelf._met.values()) <= {True}
+    asked_for = {"limit": limit, "mode": mode, "name": "support", "languages": ["eng"], "approximate": False}
+    held = search_many(open_shelf._dataset, questions, all_meet=lambda condition: False, **asked_for)
+    assert found == held
+
+
+@pytest.fixture(scope="module")
+def open_shelf(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("lancedb"), 4)
+    collection = store.create("support")
+    rows = [chunk_row(f"d/{place:03}", _WORDS[place % 5], axis=place % 4, dimensions=4) for place in range(300)]
+    commit_rows(store, collection, *rows)
+    collection.upkeep()
+    return collection
+
+
+def test_what_was_open_to_all_is_held_back_in_the_version_with_the_first_row_that_is_not(store):
+    collection = store.create("open")
+    commit_rows(store, collection, chunk_row("d/a", "salary"))
+    assert _found(collection, "salary") == ["d/a"]
+    commit_rows(store, collection, chunk_row("d/b", "salary", groups=("hr",)))
+    assert _found(collection, "salary") == ["d/a"]
+    assert set(_found(collection, "salary", groups=("hr",))) == {"d/a", "d/b"}
 
 
 def test_a_commit_is_found_by_a_collection_that_was_searched_before(store, library):

@@ -150,12 +150,12 @@ _shape = st.builds(
 
 
 def _collection(folder: str, written: list[_Written], *, index: bool) -> Collection:
-    """These documents among others that are for `legal` alone, of whom nobody asks."""
+    """These documents; where the vectors have an index, among others for `legal` alone, of whom nobody asks."""
     store = Store(Path(folder), _WIDTH)
     collection = store.create("support")
     filler = [
         _Written(f"{place}.md", ("legal",), _TAGS, _LANGUAGES, "help", 9, (f"{_WORDS[place % 5]} band",), hidden=False)
-        for place in range(_FILLER if index else 3)
+        for place in range(_FILLER if index else 0)
     ]
     rows = [_row(each, ordinal) for each in (*written, *filler) for ordinal in range(len(each.texts))]
     table = pa.Table.from_pylist(rows, schema=chunk_schema(_WIDTH))
