@@ -1,14 +1,17 @@
 """Commands that look something up: plain calls that change nothing and never import Prefect."""
 
+import math
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
 from flows import summaries
 from flows.doors import GOOD, as_option, check_groups, json_option, show
+from knowledge.errors import PlumblineError
 
 MOST_CHARACTERS = 128  # of a reader's or segment's name in the ledger
 
@@ -25,6 +28,25 @@ def _short(_: click.Context, parameter: click.Parameter, text: str) -> str:
     return text
 
 
+def _moment(_: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    """A date, or a time; without a zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text) if text is not None else None
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no date; write 2026-01-31, or a time.", param=parameter) from None
+    return moment if moment is None or moment.utcoffset() is not None else moment.replace(tzinfo=UTC)
+
+
+def _not_nan(_: click.Context, parameter: click.Parameter, number: float | None) -> float | None:
+    if number is not None and math.isnan(number):
+        raise click.BadParameter("it is no number; give one from 0 to 1.", param=parameter)
+    return number
+
+
+def _named(option: str, about: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    return click.option(option, multiple=True, metavar="NAME", help=f"Only passages {about}; repeat for more.")
+
+
 question_argument = click.argument("question", callback=_not_empty)
 
 
@@ -33,17 +55,49 @@ question_argument = click.argument("question", callback=_not_empty)
 @click.option("--collection", default="support", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True)
 @as_option
+@_named("--source", "from this source")
+@_named("--language", "in this language, as sources name it (eng)")
+@_named("--tag", "with this tag")
+@click.option("--since", callback=_moment, metavar="DATE", help="Only passages of files that changed since.")
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), callback=_not_nan, help="The least cosine of passage and question."
+)
+@click.option(
+    "--neighbours", type=click.IntRange(0, 10), default=0, help="Join so many passages before and after each."
+)
+@click.option("--max-tokens", type=click.IntRange(1), help="Leave out what exceeds so many tokens together.")
 @json_option
-def search(question: str, collection: str, limit: int, groups: tuple[str, ...], as_json: bool) -> int:
-    """The passages nearest to QUESTION among those the reader may see."""
+def search(
+    *,
+    question: str,
+    collection: str,
+    limit: int,
+    groups: tuple[str, ...],
+    source: tuple[str, ...],
+    language: tuple[str, ...],
+    tag: tuple[str, ...],
+    since: datetime | None,
+    min_score: float | None,
+    neighbours: int,
+    max_tokens: int | None,
+    as_json: bool,
+) -> int:
+    """The passages nearest to QUESTION among those the reader may see; near-duplicates are one."""
     from flows.connect import connect
-    from pipelines.answering.retrieve import retrieve
+    from knowledge.filter import Filter
+    from pipelines.answering.retrieve import Asked, retrieve
+    from pipelines.answering.shape import Shape
 
     reader = check_groups(groups)
+    try:
+        wanted = Filter(source, language, tag, since)
+    except ValueError as problem:
+        raise PlumblineError(f"search: {problem}.") from None
+    shape = Shape(min_score, collapse=True, neighbours=neighbours, max_tokens=max_tokens)
     connections = connect()
     serving = connections.serving(collection)
     with closing(connections):
-        hits = retrieve(question, serving, connections.embedder, groups=reader, limit=limit)
+        hits = retrieve(Asked(question, reader, wanted), serving, connections.embedder, limit=limit, shape=shape)
     content = {
         "collection": collection,
         "version": serving.version,

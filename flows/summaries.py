@@ -143,9 +143,21 @@ def search(content: dict[str, Any]) -> str:
     if not content["passages"]:
         return "No passage that this reader may see matches."
     return "\n\n".join(
-        f"{number}. {each['title']}  ({each['doc_id']}, score {each['score']:.2f})\n{each['text']}"
+        f"{number}. {each['title']}  ({each['doc_id']}, {', '.join(_of_passage(each))})\n{each['text']}"
         for number, each in enumerate(content["passages"], start=1)
     )
+
+
+def _of_passage(row: dict[str, Any]) -> Iterator[str]:
+    """What a passage says of itself."""
+    yield f"score {row['score']:.2f}"
+    yield f"cosine {row['vector_score']:.2f}"
+    if row["superseded_by"]:
+        yield f"superseded by {row['superseded_by']}"
+    if row["collapsed"]:
+        yield f"and {counted(row['collapsed'], 'near-duplicate')}"
+    if row["joined"]:
+        yield f"with {counted(len(row['joined']), 'passage')} around it"
 
 
 def answer(content: dict[str, Any]) -> str:

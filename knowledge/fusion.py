@@ -4,6 +4,7 @@ After Bruch, Gai, Ingber: *An Analysis of Fusion Functions for Hybrid Retrieval*
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from heapq import nlargest
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -42,19 +43,41 @@ def leaders(scores: Mapping[int, float], limit: int) -> dict[int, float]:
     return {row: score for row, score in scores.items() if score >= last}
 
 
-def ranked(scores: Mapping[int, float], passages: Mapping[int, Mapping[str, Any]]) -> list[Hit]:
-    """The passages of these rows, best first; ties by chunk_id, so that order is stable."""
+def ranked(
+    scores: Mapping[int, float],
+    passages: Mapping[int, Mapping[str, Any]],
+    *,
+    text: Mapping[int, float],
+    near: Mapping[int, float],
+) -> list[Hit]:
+    """The passages of these rows, best first; ties by chunk_id, so that order is stable.
+
+    text: BM25 by row, of those found by words. near: cosine by row.
+    """
     found = sorted(((-score, passages[row]["chunk_id"], row) for row, score in scores.items()))
     return [
-        Hit(
-            chunk_id=chunk_id,
-            doc_id=passages[row]["doc_id"],
-            doc_sha=passages[row]["doc_sha"],
-            uri=passages[row]["uri"],
-            title=passages[row]["title"] or PurePosixPath(passages[row]["doc_id"]).name,
-            text=passages[row]["text"],
+        replace(
+            hit_of(passages[row]),
             score=round(-negative, 6),
-            findings=tuple(passages[row].get("findings", ())),  # versions of earlier releases have none
+            text_score=round(text[row], 6) if row in text else None,
+            vector_score=round(near[row], 6),
         )
-        for negative, chunk_id, row in found
+        for negative, _, row in found
     ]
+
+
+def hit_of(passage: Mapping[str, Any]) -> Hit:
+    """A passage as it is stored; versions of earlier releases lack some of it. It has not been ranked."""
+    return Hit(
+        chunk_id=passage["chunk_id"],
+        doc_id=passage["doc_id"],
+        doc_sha=passage["doc_sha"],
+        uri=passage["uri"],
+        title=passage["title"] or PurePosixPath(passage["doc_id"]).name,
+        text=passage["text"],
+        score=0.0,
+        findings=tuple(passage.get("findings", ())),
+        ordinal=passage["ordinal"],
+        tokens=passage["tokens"],
+        superseded_by=passage.get("superseded_by"),
+    )

@@ -51,10 +51,17 @@ class Prompt(Content):
 
 
 class Retrieval(Content):
-    """How passages are found: how many, and how many tokens of them the model gets to see."""
+    """How passages are found: how many, and how many tokens of them the model gets to see.
+
+    min_score: the least cosine of passage and question. collapse: near-duplicates are one passage. neighbours: so many
+    passages before and after each are joined to it.
+    """
 
     limit: int = Field(default=6, ge=1, le=50)
     max_context_tokens: int = Field(default=1500, ge=100, le=100_000)
+    min_score: float | None = Field(default=None, ge=0, le=1)
+    collapse: bool = False
+    neighbours: int = Field(default=0, ge=0, le=10)
 
 
 class Generation(Content):
@@ -122,8 +129,9 @@ class Manifest(Content):
     def manifest_digest(self) -> str:
         """Names exactly this content; a comment or a reordering in the file does not change it."""
         # without what is not set, so that a key that comes later leaves the digests of earlier nights as they were
-        usual = {"generation"} if self.generation == Generation() else None
-        return digest(self.model_dump(mode="json", exclude_none=True, exclude=usual))
+        usual = {"retrieval": {name for name in ("collapse", "neighbours") if not getattr(self.retrieval, name)}}
+        left_out = usual | ({"generation": True} if self.generation == Generation() else {})
+        return digest(self.model_dump(mode="json", exclude_none=True, exclude=left_out))
 
     @property
     def prompt_digest(self) -> str:

@@ -45,6 +45,7 @@ class Document:
     doc_id: source name + "/" + path inside the source. doc_sha: SHA-256 of the bytes, hexadecimal; empty when there
     are none to read. local_path: where its bytes are. modified_at: the file's own time, UTC. groups: who may read it.
     problem: why its newest bytes could not be had, where they could not: it is listed as it last was, or empty.
+    tags: what searches can filter it by. superseded_by: the doc_id of the document that replaces it.
     """
 
     doc_id: str
@@ -57,6 +58,8 @@ class Document:
     groups: tuple[str, ...]
     languages: tuple[str, ...]
     problem: str = ""
+    tags: tuple[str, ...] = ()
+    superseded_by: str | None = None
 
     @property
     def path(self) -> Path:
@@ -162,7 +165,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """What the index holds of one document."""
+    """What the index holds of one document. modified_at: its file's own time when this content was first indexed."""
 
     doc_id: str
     doc_sha: str
@@ -171,6 +174,9 @@ class IndexedDocument:
     uri: str
     groups: tuple[str, ...]
     languages: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    superseded_by: str | None = None
+    modified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,13 @@ class DocumentCounts:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One passage found by a search, with what hygiene found in it; score is between 0 and 1, relative to the best."""
+    """One passage found by a search, with what hygiene found in it.
+
+    score: between 0 and 1, relative to the best of its question. text_score: BM25; None where its words did not find
+    it. vector_score: the cosine of its vector and the question's. tokens: of its text, estimated. superseded_by: the
+    doc_id of the document that replaces its own. collapsed: the near-duplicates it stands for. joined: the chunk_ids
+    of the other passages of its document that its text holds as well.
+    """
 
     chunk_id: str
     doc_id: str
@@ -212,3 +224,10 @@ class Hit:
     text: str
     score: float
     findings: tuple[str, ...] = ()
+    text_score: float | None = None
+    vector_score: float | None = None
+    ordinal: int = 0
+    tokens: int = 0
+    superseded_by: str | None = None
+    collapsed: int = 0
+    joined: tuple[str, ...] = ()

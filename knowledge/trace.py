@@ -64,10 +64,15 @@ class Answer:
         """The answer that `as_row` wrote."""
         parts = {
             "citations": tuple(Citation(**each) for each in row["citations"]),
-            "contexts": tuple(Hit(**{**each, "findings": tuple(each.get("findings", ()))}) for each in row["contexts"]),
+            "contexts": tuple(map(_hit, row["contexts"])),
             "usage": Usage(**row["usage"]),
         }
         return cls(**{**row, **parts})
+
+
+def _hit(row: dict[str, Any]) -> Hit:
+    """A passage of any release; what an earlier one did not know of it is empty."""
+    return Hit(**{**row, **{name: tuple(row.get(name, ())) for name in ("findings", "joined")}})
 
 
 def _fields(record: Citation | Hit | Usage) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ import pyarrow.compute as pc
 
 from knowledge.digest import digest
 from knowledge.errors import CollectionError
+from knowledge.filter import Filter
 from knowledge.fusion import SearchMode
 from knowledge.record import Hit, IndexedContent, IndexedDocument, Recipe
 from knowledge.store import indexing, search, writing
 from knowledge.store.search import Question, Vector
+from knowledge.store.visible import visible
 from knowledge.upkeep import DEFAULT_UPKEEP, UpkeepSettings
 
 _PART = 1024  # rows
@@ -27,6 +31,7 @@ class Collection:
         self._dataset = dataset
         self._read_only = read_only
         self._spoken: dict[int, list[str]] = {}  # the languages of a version
+        self._met: dict[tuple[int, str], bool] = {}  # is a condition met by every row of a version?
         self.name = name
 
     @property
@@ -44,12 +49,13 @@ class Collection:
 
     def each_document(self) -> Iterator[IndexedDocument]:
         """What is indexed, document by document: they need not all be in memory."""
-        columns = ["doc_id", "doc_sha", "parse_id", "split_id", "embed_id", "source", "uri", "groups", "languages"]
-        once: dict[Any, Any] = {}  # documents share their recipes, sources, groups and languages
-        for doc_id, doc_sha, *recipe, source, uri, groups, languages in self._first_passages(columns):
-            shared = (tuple(recipe), source, tuple(groups), tuple(languages))
-            recipe_, source_, groups_, languages_ = once.setdefault(shared, (Recipe(*recipe), *shared[1:]))
-            yield IndexedDocument(doc_id, doc_sha, recipe_, source_, uri, groups_, languages_)
+        columns = ["parse_id", "split_id", "embed_id", "source", "groups", "languages", "tags"]
+        columns += ["doc_id", "doc_sha", "uri", "superseded_by", "modified_at"]
+        once: dict[Any, Any] = {}  # documents share their recipes, sources, groups, languages and tags
+        for *recipe, source, groups, languages, tags, doc_id, doc_sha, uri, by, when in self._first_passages(columns):
+            key = (tuple(recipe), source, tuple(groups), tuple(languages), tuple(tags or ()))
+            recipe_, source_, groups_, languages_, tags_ = once.setdefault(key, (Recipe(*recipe), *key[1:]))
+            yield IndexedDocument(doc_id, doc_sha, recipe_, source_, uri, groups_, languages_, tags_, by, when)
 
     def each_content(self) -> Iterator[IndexedContent]:
         """The content and the readers of each indexed document; a tenth of the work of `each_document`."""
@@ -141,19 +147,26 @@ class Collection:
     def content_digest(self) -> str:
         """Names exactly these passages: the same whenever, at whatever version and in whatever order they were put."""
         columns = ["chunk_id", "doc_sha", "parse_id", "split_id", "embed_id", "title", "text_sha", "groups"]
-        columns += {"duplicate_of"} & set(self.schema.names)
+        columns += {"duplicate_of", "tags", "superseded_by"} & set(self.schema.names)
         return digest(self._columns(columns).sort_by("chunk_id").to_pylist())
 
     def search_many(self, questions: Sequence[Question], *, limit: int, mode: SearchMode = "hybrid") -> list[list[Hit]]:
-        """For each question the best passages its reader may see, best first."""
+        """For each question the best passages its reader may see and its filter lets by. Raises CollectionError."""
+        dataset = self._dataset
         return search.search_many(
-            self._dataset,
+            dataset,
             questions,
             limit=limit,
             mode=mode,
+            name=self.name,
             languages=self._languages(),
             approximate=self._approximate,
+            all_meet=partial(self._all_meet, dataset),
         )
+
+    def passages(self, chunk_ids: Iterable[str], *, groups: Sequence[str], wanted: Filter) -> dict[str, Hit]:
+        """By chunk_id those of these passages that a reader of these groups may see and the filter lets by."""
+        return search.passages_of(self._dataset, chunk_ids, visible(self._dataset, self.name, groups, wanted))
 
     def stage(self, rows: pa.Table) -> list[str]:
         """Write rows aside, where no reader sees them; what comes back goes to `commit`. Other machines may do so."""
@@ -203,12 +216,14 @@ class Collection:
             tags.create(tag, wanted[tag])
 
     def _first_passages(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Some columns of each document's first passage."""
+        """Some columns of each document's first passage; None in those that a version of an earlier release lacks."""
+        held = [name for name in columns if name in self.schema.names]
         # in small parts and without Lance's filter: 18 MB less, and half of the time; without reading ahead half again
         ahead = {"batch_readahead": 1, "fragment_readahead": 1}
-        for part in self._dataset.to_batches(columns=[*columns, "ordinal"], batch_size=_PART, **ahead):
+        for part in self._dataset.to_batches(columns=[*held, "ordinal"], batch_size=_PART, **ahead):
             first = part.filter(pc.equal(part["ordinal"], 0))
-            yield from zip(*(first[name].to_pylist() for name in columns), strict=True)
+            found = {name: first[name].to_pylist() for name in held}
+            yield from zip(*(found.get(name) or repeat(None, len(first)) for name in columns), strict=True)
 
     def _columns(self, columns: list[str] | None) -> pa.Table:
         return self._dataset.to_table(columns=columns)
@@ -223,6 +238,12 @@ class Collection:
             spoken = (pc.unique(pc.list_flatten(rows["languages"])).to_pylist() for rows in self.batches(["languages"]))
             self._spoken = {self.version: sorted({language for languages in spoken for language in languages})}
         return self._spoken[self.version]
+
+    def _all_meet(self, dataset: Any, condition: str) -> bool:
+        key = int(dataset.version), condition
+        if key not in self._met:
+            self._met[key] = dataset.count_rows(filter=condition) == dataset.count_rows()
+        return self._met[key]
 
     @property
     def _approximate(self) -> bool:

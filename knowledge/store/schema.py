@@ -11,7 +11,8 @@ def chunk_schema(dimensions: int) -> pa.Schema:
 
     indexed_text: what is embedded. terms: what is found by words. signature: the MinHash of the whole document, on its
     first row alone. duplicate_of: the document that stands for this one in searches, where near-duplicates are
-    collapsed.
+    collapsed. tags, superseded_by: what the source says of the document. modified_at: the file's own time when this
+    content was first indexed.
     """
     text, words = pa.string(), pa.list_(pa.string())
     return pa.schema(
@@ -39,6 +40,8 @@ def chunk_schema(dimensions: int) -> pa.Schema:
             pa.field("modified_at", pa.timestamp("us", tz="UTC"), nullable=False),
             pa.field("signature", pa.binary()),
             pa.field("duplicate_of", text),
+            pa.field("tags", words),
+            pa.field("superseded_by", text),
             pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
         ]
     )

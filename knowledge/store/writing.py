@@ -14,6 +14,7 @@ from lance.file import LanceFileReader
 from lance.fragment import FragmentMetadata, write_fragments
 
 from knowledge.errors import CollectionError
+from knowledge.store.visible import quoted
 from knowledge.upkeep import UpkeepSettings
 
 
@@ -79,8 +80,4 @@ def _without(fragment: Any, gone: pa.Array) -> FragmentMetadata | None:
         return fragment.metadata if len(held) else None
     if len(leaving) == len(held):
         return None
-    return fragment.delete(f"doc_id IN ({', '.join(_quoted(doc_id) for doc_id in leaving)})")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return fragment.delete(f"doc_id IN ({', '.join(map(quoted, leaving))})")

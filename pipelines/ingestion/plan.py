@@ -139,7 +139,13 @@ def make_plan(
 def _stands(document: Document, entry: IndexedDocument, recipe: Recipe) -> bool:
     """Are its rows as they should be, to the last column?"""
     same = _content(entry) == _content(document) and entry.recipe == recipe
-    return same and entry.groups == document.groups and entry.uri == document.uri
+    return same and says_the_same(document, entry) and entry.uri == document.uri
+
+
+def says_the_same(document: Document, entry: IndexedDocument) -> bool:
+    """Does the index hold what its source says of a document: who may read it, its tags, what replaces it?"""
+    said, held = ((each.groups, each.tags, each.superseded_by) for each in (document, entry))
+    return said == held
 
 
 def _same_content(
@@ -160,8 +166,8 @@ def _same_content(
 
 def _held(document: Document, entry: IndexedDocument | None) -> Step:
     """Its last good version stays served, but to no other readers than today's."""
-    regrouped = entry is not None and entry.groups != document.groups
-    return Step(document, "quarantined", reuse=document.doc_id if regrouped else None)
+    respoken = entry is not None and not says_the_same(document, entry)
+    return Step(document, "quarantined", reuse=document.doc_id if respoken else None)
 
 
 def _step(
@@ -172,7 +178,7 @@ def _step(
     recipe: Recipe,
 ) -> Step:
     if entry and _content(entry) == _content(document) and _same_passages(entry.recipe, recipe):
-        if entry.groups != document.groups or entry.recipe != recipe:
+        if entry.recipe != recipe or not says_the_same(document, entry):
             return Step(document, "changed", reuse=entry.doc_id)
         # the folder has moved, the document has not changed: its rows get the new address
         return Step(document, "unchanged", reuse=None if entry.uri == document.uri else entry.doc_id)
@@ -181,10 +187,16 @@ def _step(
     twins = [doc_id for doc_id in same_content.get(_content(document), []) if _ending(doc_id) == ending]
     left = next((doc_id for doc_id in twins if doc_id in gone), None)
     if entry:
-        return Step(document, "changed", reuse=twins[0] if twins else None)
+        return Step(_timed(document, entry), "changed", reuse=twins[0] if twins else None)
     if left:
         return Step(document, "renamed", reuse=left)
     return Step(document, "copied", reuse=twins[0]) if twins else Step(document, "added")
+
+
+def _timed(document: Document, entry: IndexedDocument) -> Document:
+    """A file that was merely touched before it is parsed anew keeps the time at which its content was first indexed."""
+    same = entry.doc_sha == document.doc_sha
+    return replace(document, modified_at=entry.modified_at) if same and entry.modified_at else document
 
 
 def _content(document: Document | IndexedDocument) -> _Content:

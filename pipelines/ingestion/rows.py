@@ -37,7 +37,7 @@ def new_rows(document: Document, parsed: Parsed, recipe: Recipe) -> list[dict[st
 
 
 def reused_rows(steps: Sequence[Step], collection: Collection, embed_id: str) -> list[dict[str, Any]]:
-    """The rows that documents take over, under their own names and access groups."""
+    """The rows that documents take over, under their own names and as their sources speak of them now."""
     found = collection.rows_of({step.reuse for step in steps if step.reuse}).drop_columns(["vector"])
     held: dict[str, list[Mapping[str, Any]]] = {}
     for row in found.to_pylist():
@@ -49,6 +49,8 @@ def reused_rows(steps: Sequence[Step], collection: Collection, embed_id: str) ->
             **_place(step.document, row["ordinal"]),
             "embed_id": embed_id,
             "duplicate_of": None,
+            # the rows of another document are taken over at the time of this one's own file
+            **({"modified_at": row["modified_at"]} if step.reuse == step.document.doc_id else {}),
         }
         for step in steps
         for row in held[step.reuse or ""]
@@ -72,4 +74,6 @@ def _place(document: Document, ordinal: int) -> dict[str, Any]:
         "groups": list(document.groups),
         "languages": list(document.languages),
         "modified_at": document.modified_at,
+        "tags": list(document.tags),
+        "superseded_by": document.superseded_by,
     }

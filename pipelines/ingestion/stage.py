@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from knowledge.record import Parsed, Rejected
 from knowledge.store import Collection
-from pipelines.ingestion.plan import Plan, Step
+from pipelines.ingestion.plan import Plan, Step, says_the_same
 from pipelines.ingestion.rows import new_rows, reused_rows
 from pipelines.ingestion.stopwatch import Stopwatch
 from pipelines.ingestion.vectors import Embedder, TextVectors
@@ -120,7 +120,7 @@ def _shards(
 
 
 def _kept(plan: Plan, rejected: set[str], collection: Collection, schema: pa.Schema) -> list[Step]:
-    """Documents in quarantine whose last good rows stay, but for other readers or under other columns or vectors."""
+    """Documents in quarantine whose last good rows stay, but as sources now speak, or with other columns or vectors."""
     held = {step.document.doc_id: step for step in plan.steps if step.change == "quarantined" and not step.reuse}
     held |= {step.document.doc_id: step for step in plan.steps if step.document.doc_id in rejected}
     indexed = collection.documents() if held else {}
@@ -132,7 +132,7 @@ def _kept(plan: Plan, rejected: set[str], collection: Collection, schema: pa.Sch
         and doc_id not in plan.dropped
         and (
             other_columns
-            or indexed[doc_id].groups != step.document.groups
+            or not says_the_same(step.document, indexed[doc_id])
             or indexed[doc_id].recipe.embed_id != plan.recipe.embed_id
         )
     ]

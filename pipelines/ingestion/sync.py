@@ -142,4 +142,6 @@ def _document(source: Source, found: Found, prefix: str) -> Document:
         groups=source.readers(found.name),
         languages=source.languages,
         problem=found.problem,
+        tags=source.tags_of(found.name),
+        superseded_by=source.superseded_by(found.name),
     )

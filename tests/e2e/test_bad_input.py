@@ -63,6 +63,7 @@ COMMANDS = [
     (["ingest", "--collection", "x", "--source", "az://box/docs"], ["az://box/docs", "pip install 'plumbline[az]'"]),
     (["ingest", "--collection", "x", "--source", "https://token@127.0.0.1/docs"], ["--source", "a user name"]),
     (["search", "hello", "--as", "x' OR 1=1"], ["--as", "group"]),
+    (["search", "hello", "--tag", "x') OR true --"], ["search: tag", "lower-case"]),
     (["watch", "/no/such.csv"], ["ContentError: /no/such.csv", "night,case,metric,value"]),
 ]
 
@@ -79,6 +80,11 @@ def test_a_wrong_name_is_one_clear_line(checkout: Checkout, words: list[str], na
         (["search", " "], "QUESTION"),
         (["ask", ""], "QUESTION"),
         (["search", "x", "--limit", "0"], "--limit"),
+        (["search", "x", "--since", "yesterday"], "'yesterday' is no date; write 2026-01-31"),
+        (["search", "x", "--min-score", "nan"], "--min-score"),
+        (["search", "x", "--min-score", "2"], "--min-score"),
+        (["search", "x", "--neighbours", "-1"], "--neighbours"),
+        (["search", "x", "--max-tokens", "0"], "--max-tokens"),
         (["nightly", "--night", "tomorrow"], "--night"),
         (["watch", "x.csv", "--alarm", "1"], "--alarm"),
         (["dance"], "dance"),

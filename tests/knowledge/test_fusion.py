@@ -26,16 +26,26 @@ _SCORES = st.dictionaries(st.integers(0, 30), st.sampled_from([0.0, 0.1, 0.35, 0
 
 
 def _passage(chunk_id):
-    return dict.fromkeys(["doc_id", "doc_sha", "uri", "title", "text"], "x") | {"chunk_id": chunk_id}
+    return dict.fromkeys(["doc_id", "doc_sha", "uri", "title", "text"], "x") | {
+        "chunk_id": chunk_id,
+        "ordinal": 0,
+        "tokens": 1,
+    }
 
 
 @given(scores=_SCORES, limit=st.integers(1, 12))
 def test_the_leaders_hold_the_best_whatever_breaks_their_ties(scores, limit):
     passages = {row: _passage(f"c{(row * 7) % 31:02}") for row in range(31)}
     best = leaders(scores, limit)
-    assert ranked(best, passages)[:limit] == ranked(scores, passages)[:limit]
+    raw = {"text": {1: 8.0}, "near": dict.fromkeys(passages, 0.5)}
+    assert ranked(best, passages, **raw)[:limit] == ranked(scores, passages, **raw)[:limit]
 
 
 def test_what_scores_the_same_stands_in_the_order_of_its_ids():
     passages = {1: _passage("b"), 2: _passage("a"), 3: _passage("c")}
-    assert [hit.chunk_id for hit in ranked({1: 0.5, 2: 0.5, 3: 0.9}, passages)] == ["c", "a", "b"]
+    hits = ranked({1: 0.5, 2: 0.5, 3: 0.9}, passages, text={2: 8.0}, near={1: 0.25, 2: -1.0, 3: 0.75})
+    assert [(hit.chunk_id, hit.score, hit.text_score, hit.vector_score) for hit in hits] == [
+        ("c", 0.9, None, 0.75),
+        ("a", 0.5, 8.0, -1.0),
+        ("b", 0.5, None, 0.25),
+    ]

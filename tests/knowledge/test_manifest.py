@@ -180,3 +180,21 @@ def _prompt(system, user="{{b}}"):
 )
 def test_a_value_is_never_read_as_a_variable(system, a, filled):
     assert _prompt(system).fill(a=a, b="B") == (filled, "B")
+
+
+@pytest.mark.parametrize("retrieval", ["{limit: 6}", "{collapse: false}", "{neighbours: 0}", "{min_score: null}"])
+def test_a_setting_of_retrieval_that_changes_nothing_leaves_the_digest(tmp_path, retrieval):
+    plain = _read(tmp_path).manifest_digest
+    assert _read(tmp_path, f"{_GOOD}\nretrieval: {retrieval}\n").manifest_digest == plain
+
+
+@pytest.mark.parametrize("retrieval", ["{limit: 7}", "{collapse: true}", "{neighbours: 1}", "{min_score: 0}"])
+def test_a_setting_of_retrieval_that_changes_answers_changes_the_digest(tmp_path, retrieval):
+    plain = _read(tmp_path).manifest_digest
+    assert _read(tmp_path, f"{_GOOD}\nretrieval: {retrieval}\n").manifest_digest != plain
+
+
+@pytest.mark.parametrize("retrieval", ["{neighbours: 11}", "{min_score: 1.5}", "{min_score: .nan}", "{max_tokens: 9}"])
+def test_an_odd_setting_of_retrieval_is_refused(tmp_path, retrieval):
+    with pytest.raises(ContentError, match=r"desk\.yaml: .*retrieval"):
+        _read(tmp_path, f"{_GOOD}\nretrieval: {retrieval}\n")

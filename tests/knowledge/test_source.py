@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from knowledge.errors import ContentError
 from knowledge.glob import glob_matches
-from knowledge.source import Source, check_group, read_sources, secret_in, unused_rules
+from knowledge.source import Source, check_group, read_sources, secret_in, unmatched_rules, unused_rules
 
 _GOOD = "name: help\ncollection: support\nurl: docs\nowner: docs team\n"
 
@@ -57,6 +57,13 @@ def test_a_folder_without_files_has_no_sources(tmp_path):
         (_GOOD + "access: [{glob: 'hr/**', groups: [HR]}]", "group 'HR' must be lower-case"),
         (_GOOD + "access: [{glob: '/hr/**', groups: [hr]}]", "no document has such a name"),
         (_GOOD + "access: [{glob: './hr/**', groups: [hr]}]", "no document has such a name"),
+        (_GOOD + "tags: [Hand book]", "tag 'Hand book' must be lower-case"),
+        (_GOOD + "tagged: [{glob: 'a/**', tags: []}]", "at least 1 item"),
+        (_GOOD + "tagged: [{glob: 'a/**', tags: [\"x' or 'x\"]}]", "must be lower-case"),
+        (_GOOD + "tagged: [{glob: '/a/**', tags: [x]}]", "no document has such a name"),
+        (_GOOD + "superseded: [{glob: 'a.md'}]", "key 'superseded.0.by' is missing"),
+        (_GOOD + "superseded: [{glob: 'a.md', by: '/b.md'}]", "no document has such a name"),
+        (_GOOD + "superseded: [{glob: 'a.md', by: b.md, source: Other!}]", "'superseded.0.source' is 'Other!'"),
         (
             _GOOD + "access: [{glob: '**', groups: [a]}, {glob: 'hr/*', groups: [hr]}]",
             "'hr/*' can never decide, as '**'",
@@ -127,6 +134,41 @@ def test_a_rule_that_decides_for_no_document_is_named():
     source = _source(*_RULES)
     assert unused_rules(source, ["hr/pay.md", "hr/board/x.md", "a.md"]) == ("**/board/*.md",)
     assert unused_rules(source, []) == ("hr/**", "**/board/*.md", "?.md")
+
+
+_SAID = Source(
+    **{"name": "help", "collection": "c", "url": "docs", "owner": "o", "tags": ["terms", "legal"]},
+    tagged=[{"glob": "2024/**", "tags": ["old", "legal"]}, {"glob": "**/*.pdf", "tags": ["printed"]}],
+    superseded=[
+        {"glob": "2024/terms.md", "by": "terms.md", "source": "contracts"},
+        {"glob": "2024/**", "by": "2025/all.md"},
+        {"glob": "**/all.md", "by": "2025/all.md"},
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "by"),
+    [
+        ("a.md", ("legal", "terms"), None),
+        ("2024/a.md", ("legal", "old", "terms"), "help/2025/all.md"),
+        ("2024/a.pdf", ("legal", "old", "printed", "terms"), "help/2025/all.md"),  # every rule that matches adds
+        ("2024/terms.md", ("legal", "old", "terms"), "contracts/terms.md"),  # the first rule that matches decides
+        ("2023/all.md", ("legal", "terms"), "help/2025/all.md"),
+        ("2025/all.md", ("legal", "terms"), None),  # a document does not replace itself
+    ],
+)
+def test_a_source_says_of_a_document_its_tags_and_what_replaces_it(name, tags, by):
+    assert (_SAID.tags_of(name), _SAID.superseded_by(name)) == (tags, by)
+
+
+def test_documents_with_the_same_tags_share_one_tuple():
+    assert _SAID.tags_of("2024/a.md") is _SAID.tags_of("2024/b.md")
+
+
+def test_a_rule_that_matches_no_document_is_named():
+    assert unmatched_rules(_SAID, ["2024/a.md", "a.pdf"]) == ("2024/terms.md", "**/all.md")
+    assert unmatched_rules(_SAID, []) == ("2024/**", "**/*.pdf", "2024/terms.md", "**/all.md")
 
 
 _PARTS = st.sampled_from(["a", "b", "*", "**", "?", "a*"])

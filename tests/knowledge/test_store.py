@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.errors import CollectionError
+from knowledge.filter import Filter
 from knowledge.record import Recipe
 from knowledge.store import Question, Store
+from knowledge.store.search import search_many
 from knowledge.terms import terms_of
 from knowledge.upkeep import UpkeepSettings
 
@@ -227,6 +229,38 @@ def test_a_passage_that_is_best_in_both_legs_scores_one(library):
     assert (hit.score, hit.chunk_id, hit.text) == (1.0, "d/refund#0", "A refund takes five days.")
 
 
+def test_a_passage_tells_its_raw_scores_and_those_of_a_leg_that_did_not_find_it_are_none(library):
+    hits = {hit.doc_id: hit for hit in _hits(library, Question("refund", axis_vector(1)))}
+    assert hits["d/refund"].text_score > 0
+    assert (hits["d/refund"].vector_score, hits["d/parcel"].text_score) == (0.0, None)
+    assert hits["d/parcel"].vector_score == 1.0
+
+
+@pytest.mark.parametrize("mode", ["text", "vector"])
+def test_the_cosine_is_told_whichever_leg_found_a_passage(library, mode):
+    half = np.float32([0.6, 0.8, *[0] * 254])
+    (hits,) = library.search_many([Question("refund", half)], limit=1, mode=mode)
+    assert (hits[0].doc_id, hits[0].vector_score) == (("d/refund", 0.6) if mode == "text" else ("d/parcel", 0.8))
+
+
+_PUBLIC = {"groups": (), "wanted": Filter()}
+
+
+@pytest.mark.parametrize("name", ["it's.md", "x') or ('1'='1", "文書.md", "a\\b.md", "50%_#1.md"])
+def test_passages_are_read_by_their_ids_whatever_their_names(store, name):
+    collection = store.create("support")
+    commit_rows(store, collection, chunk_row(name), chunk_row(name, "more", ordinal=1), chunk_row("d/other"))
+    assert set(collection.passages([f"{name}#1", f"{name}#2"], **_PUBLIC)) == {f"{name}#1"}
+    assert collection.passages([], **_PUBLIC) == {}
+
+
+def test_passages_are_read_by_their_readers_alone(library):
+    ids = ["d/salary#0", "d/parcel#0"]
+    assert set(library.passages(ids, **_PUBLIC)) == {"d/parcel#0"}
+    assert set(library.passages(ids, groups=("hr",), wanted=Filter())) == set(ids)
+    assert library.passages(ids, groups=("hr",), wanted=Filter(sources=("other",))) == {}
+
+
 def test_scores_fall_and_stay_between_zero_and_one(library):
     scores = [hit.score for hit in _hits(library, Question("five parcels", axis_vector(0)))]
     assert scores == sorted(scores, reverse=True)
@@ -322,6 +356,36 @@ def test_questions_asked_together_find_what_each_finds_alone(shelf, asked, limit
     assert together == [_hits(shelf, question, limit=limit) for question in questions]
     for question, hits in zip(questions, together, strict=True):
         assert [hit.doc_id for hit in hits if not {"public", *question.groups} & set(groups[hit.doc_id])] == []
+
+
+@settings(max_examples=25)
+@given(asked=_QUESTIONS, limit=st.integers(1, 60), mode=st.sampled_from(["hybrid", "text", "vector"]))
+def test_where_all_is_open_to_all_the_condition_changes_nothing(open_shelf, asked, limit, mode):
+    questions = [Question(" ".join(words), axis_vector(axis, 4), tuple(groups)) for words, axis, groups in asked]
+    found = open_shelf.search_many(questions, limit=limit, mode=mode)
+    assert set(open_shelf._met.values()) <= {True}
+    asked_for = {"limit": limit, "mode": mode, "name": "support", "languages": ["eng"], "approximate": False}
+    held = search_many(open_shelf._dataset, questions, all_meet=lambda condition: False, **asked_for)
+    assert found == held
+
+
+@pytest.fixture(scope="module")
+def open_shelf(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("lancedb"), 4)
+    collection = store.create("support")
+    rows = [chunk_row(f"d/{place:03}", _WORDS[place % 5], axis=place % 4, dimensions=4) for place in range(300)]
+    commit_rows(store, collection, *rows)
+    collection.upkeep()
+    return collection
+
+
+def test_what_was_open_to_all_is_held_back_in_the_version_with_the_first_row_that_is_not(store):
+    collection = store.create("open")
+    commit_rows(store, collection, chunk_row("d/a", "salary"))
+    assert _found(collection, "salary") == ["d/a"]
+    commit_rows(store, collection, chunk_row("d/b", "salary", groups=("hr",)))
+    assert _found(collection, "salary") == ["d/a"]
+    assert set(_found(collection, "salary", groups=("hr",))) == {"d/a", "d/b"}
 
 
 def test_a_commit_is_found_by_a_collection_that_was_searched_before(store, library):

@@ -15,7 +15,7 @@ from knowledge.store import Store
 from knowledge.trace import Answer
 from pipelines.answering.answer import answer
 from pipelines.answering.extractive import answer_by_quoting
-from pipelines.answering.retrieve import retrieve
+from pipelines.answering.retrieve import Asked, retrieve
 from pipelines.embedder import WordLlamaEmbedder
 from pipelines.ingestion.commit import commit_rows
 from pipelines.ingestion.plan import make_plan
@@ -78,7 +78,7 @@ def ask(collection, manifest, policy):
         return answer_by_quoting(request, manifest.replies, EMBEDDER.embed)
 
     async def find(question, groups):
-        return retrieve(question, collection, EMBEDDER, groups=groups, limit=manifest.retrieval.limit)
+        return retrieve(Asked(question, tuple(groups)), collection, EMBEDDER, limit=manifest.retrieval.limit)
 
     def ask_as(question, *groups, tracer=None):
         parts = {"manifest": manifest, "policy": policy, "retrieve": find, "call": call}
@@ -159,6 +159,14 @@ def test_an_answer_comes_back_from_its_row_as_it_was(ask, question):
     found = ask(question)
     assert Answer.from_row(found.as_row()) == found
     assert Answer.from_row(json.loads(json.dumps(found.as_row()))) == found
+
+
+def test_the_passages_of_an_answer_of_an_earlier_release_are_read_back(ask):
+    row = json.loads(json.dumps(ask(QUESTIONS[0]).as_row()))
+    known = ("chunk_id", "doc_id", "doc_sha", "uri", "title", "text", "score")
+    older = {**row, "contexts": [{name: each[name] for name in known} for each in row["contexts"]]}
+    (first, *_) = Answer.from_row(older).contexts
+    assert (first.doc_id, first.findings, first.vector_score, first.joined) == ("help/refunds.md", (), None, ())
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

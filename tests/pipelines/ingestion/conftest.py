@@ -36,7 +36,15 @@ class Ingestion:
 
     def stage(self, listing: list[Document]) -> Run:
         collection = self.store.create("support")
-        plan = make_plan("support", listing, collection.each_document(), (), self.recipe, attempt_id="a")
+        plan = make_plan(
+            "support",
+            listing,
+            collection.each_document(),
+            (),
+            self.recipe,
+            attempt_id="a",
+            other_columns=not collection.schema.equals(self.store.schema),
+        )
         wanted = [step.document for step in plan.steps if step.needs_parser]
         work = Work(ParseSettings(), SplitSettings())
         outcomes = [read_document(document, work, Stopwatch()) for document in wanted]

@@ -58,7 +58,8 @@ _KEPT = (
     "findings",
     "signature",
 )
-_COMPARED = (*_KEPT, "doc_id", "embed_id", "ordinal", "source", "uri", "text_sha", "tokens", "groups", "languages")
+_SAID = ("groups", "tags", "superseded_by")
+_COMPARED = (*_KEPT, "doc_id", "embed_id", "ordinal", "source", "uri", "text_sha", "tokens", *_SAID, "languages")
 
 
 _Rows = dict[str, list[dict[str, Any]]]
@@ -116,6 +117,8 @@ class _World:
     files: dict[str, bytes] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     languages: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    superseded: dict[str, str | None] = field(default_factory=dict)
     rules: _Rules = _Rules()
 
     def listing(self) -> list[Document]:
@@ -127,7 +130,8 @@ class _World:
             path.write_bytes(content)
             groups, languages = self.groups.get(name, ("public",)), self.languages.get(name, ("eng",))
             sha, uri = sha256(content).hexdigest(), f"docs/{name}"
-            found.append(Document(uri, sha, "docs", uri, str(path), len(content), _WHEN, groups, languages))
+            said = {"tags": self.tags.get(name, ()), "superseded_by": self.superseded.get(name)}
+            found.append(Document(uri, sha, "docs", uri, str(path), len(content), _WHEN, groups, languages, **said))
         return found
 
     def apply(self, change: tuple[str, ...]) -> None:
@@ -145,6 +149,10 @@ class _World:
                 self.files.pop(name, None)
             case "groups", (name, groups):
                 self.groups[name] = groups
+            case "tags", (name, tags):
+                self.tags[name] = tags
+            case "superseded", (name, by):
+                self.superseded[name] = by
             case "languages", (name, languages):
                 self.languages[name] = languages
             case "rules", (rule, value):
@@ -224,6 +232,8 @@ _change = st.one_of(
     st.tuples(st.sampled_from(("rename", "copy", "swap")), _name, _name),
     st.tuples(st.just("delete"), _name),
     st.tuples(st.just("groups"), _name, st.sampled_from((("public",), ("hr",), ("hr", "it")))),
+    st.tuples(st.just("tags"), _name, st.sampled_from(((), ("old",), ("old", "terms")))),
+    st.tuples(st.just("superseded"), _name, st.sampled_from((None, "docs/a.md", "trust/b.md"))),
     st.tuples(st.just("languages"), _name, st.sampled_from((("eng",), ("deu",)))),
     st.tuples(st.just("rules"), st.just("max_tokens"), st.sampled_from((200, 20))),
     st.tuples(st.just("rules"), st.just("pdf_layout"), st.booleans()),
@@ -289,7 +299,8 @@ def _expected(listing: list[Document], rules: _Rules, good: _Rows) -> _Rows:
         parsed = _read(document, rules)
         if isinstance(parsed, Rejected):
             kept = [{name: row[name] for name in (*_KEPT, "chunk_id")} for row in good.get(document.doc_id, ())]
-            rows = [row | {"groups": list(document.groups), "embed_id": embedder.embed_id} for row in kept]
+            said = {"tags": list(document.tags), "superseded_by": document.superseded_by}
+            rows = [row | said | {"groups": list(document.groups), "embed_id": embedder.embed_id} for row in kept]
         else:
             rows = new_rows(document, parsed, rules.recipe)
         if rows:

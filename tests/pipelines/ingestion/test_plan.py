@@ -1,5 +1,6 @@
 """plan: what happens to each document, from the listing and the index alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +17,11 @@ _OLDER = Recipe("older parse", "split", "embed")
 _OTHER_EMBEDDER = Recipe("parse", "split", "older embed")
 
 
-def _listed(doc_id, sha="1", *, groups=("public",), languages=("eng",), folder="docs"):
+def _listed(doc_id, sha="1", *, groups=("public",), languages=("eng",), folder="docs", tags=(), by=None):
     source = doc_id.split("/")[0]
     moment = datetime(2026, 1, 2, tzinfo=UTC)
-    return Document(doc_id, sha, source, f"{folder}/{doc_id}", Path(doc_id), 1, moment, groups, languages)
+    said = {"tags": tags, "superseded_by": by}
+    return Document(doc_id, sha, source, f"{folder}/{doc_id}", Path(doc_id), 1, moment, groups, languages, **said)
 
 
 def _indexed(*entries):
@@ -118,6 +120,8 @@ def _changes(plan):
         ("another ending", [_listed("d/a.txt")], ["d/a.md"], {"d/a.txt": ("added", None)}, ("d/a.md",)),
         ("another language", [_listed("d/a", languages=("deu",))], ["d/a"], {"d/a": ("changed", None)}, ()),
         ("other readers", [_listed("d/a", groups=("hr",))], ["d/a"], {"d/a": ("changed", "d/a")}, ()),
+        ("other tags", [_listed("d/a", tags=("old",))], ["d/a"], {"d/a": ("changed", "d/a")}, ()),
+        ("another document replaces it", [_listed("d/a", by="d/b")], ["d/a"], {"d/a": ("changed", "d/a")}, ()),
         ("a moved folder", [_listed("d/a", folder="moved")], ["d/a"], {"d/a": ("unchanged", "d/a")}, ()),
         ("another source", [_listed("e/a")], ["d/a"], {"e/a": ("renamed", "d/a")}, ()),
     ],
@@ -312,10 +316,22 @@ def test_a_plan_leads_from_any_index_to_any_listing(before, now, held):
     }
 
 
+def test_a_touched_file_that_is_parsed_anew_keeps_the_time_its_content_was_first_indexed():
+    first = datetime(2025, 5, 5, tzinfo=UTC)
+    indexed = {doc_id: replace(each, modified_at=first) for doc_id, each in _indexed("d/a", "d/b").items()}
+    plan = make_plan("support", [_listed("d/a"), _listed("d/b", "2")], indexed.values(), (), _OLDER, attempt_id="parse")
+    assert [(step.change, step.document.modified_at) for step in plan.steps] == [
+        ("changed", first),
+        ("changed", _listed("d/b").modified_at),
+    ]
+
+
 def test_a_held_document_keeps_its_rows_but_shows_them_to_todays_readers_alone():
     held = [_kept_out("d/a", "2", "parse", "corrupt", "")]
     narrowed = _plan([_listed("d/a", "2", groups=("hr",))], _indexed("d/a"), held)
     assert _changes(narrowed) == {"d/a": ("quarantined", "d/a")}
+    tagged = _plan([_listed("d/a", "2", tags=("old",))], _indexed("d/a"), held)
+    assert _changes(tagged) == {"d/a": ("quarantined", "d/a")}
     same = _plan([_listed("d/a", "2")], _indexed("d/a"), held)
     assert _changes(same) == {"d/a": ("quarantined", None)}
     assert same.may_change_rows  # its old rows may have other columns

@@ -1,7 +1,9 @@
 """stage: rows with their vectors, where no text is embedded twice."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+import lance
 import numpy as np
 import pytest
 
@@ -87,6 +89,58 @@ def test_the_same_bytes_are_neither_parsed_nor_embedded_again(ingestion, write_d
     assert change in {step.change for step in run.plan.steps}
     assert _rows(run.collection, "vector") == {f"docs/{name}#0": vectors["docs/a.md#0"] for name in names}
     assert _rows(run.collection, "groups") == {f"docs/{name}#0": list(groups) for name in names}
+
+
+_SAID = {"tags": ("old",), "superseded_by": "docs/b.md"}
+
+
+def test_what_a_source_newly_says_reaches_the_rows_without_parsing_or_embedding(ingestion, write_document):
+    document = write_document("a.md", _refund(1))
+    ingestion.run([document])
+    run = ingestion.run([replace(document, **_SAID)])
+    assert (run.parsed, run.staged.texts_embedded, run.staged.rows) == ((), 0, 1)
+    assert (_rows(run.collection, "tags"), _rows(run.collection, "superseded_by")) == (
+        {"docs/a.md#0": ["old"]},
+        {"docs/a.md#0": "docs/b.md"},
+    )
+    assert ingestion.run([replace(document, **_SAID)]).staged.rows == 0
+    unsaid = ingestion.run([document])
+    assert _rows(unsaid.collection, "superseded_by") == {"docs/a.md#0": None}
+
+
+def test_a_document_whose_new_version_is_broken_is_spoken_of_as_its_source_does_now(ingestion, write_document):
+    ingestion.run([write_document("a.md", _refund(1))])
+    run = ingestion.run([replace(write_document("a.md", ""), **_SAID)])
+    assert [item.reason for item in run.staged.rejected] == ["empty"]
+    assert _rows(run.collection, "tags") == {"docs/a.md#0": ["old"]}
+
+
+def test_a_file_that_is_merely_touched_changes_no_row_and_keeps_its_time(ingestion, write_document):
+    document = write_document("a.md", _refund(1))
+    ingestion.run([document])
+    touched = replace(document, modified_at=document.modified_at + timedelta(days=9))
+    assert ingestion.run([touched]).staged.rows == 0
+    run = ingestion.run([replace(touched, tags=("new",))])
+    assert _rows(run.collection, "modified_at") == {"docs/a.md#0": document.modified_at}
+    changed = replace(write_document("a.md", _refund(2)), modified_at=touched.modified_at)
+    assert _rows(ingestion.run([changed]).collection, "modified_at") == {"docs/a.md#0": touched.modified_at}
+
+
+def test_rows_of_a_release_without_these_columns_are_searched_and_filled_by_the_next_ingest(
+    ingestion, write_document, tmp_path
+):
+    listing = [write_document("a.md", _refund(1)), write_document("b.md", _refund(2))]
+    rows = ingestion.run(listing).collection.rows_of(["docs/a.md", "docs/b.md"])
+    older = rows.drop_columns(["tags", "superseded_by", "findings"])
+    lance.write_dataset(older, tmp_path / "lancedb" / "support.lance", mode="overwrite")
+    collection = ingestion.store.open("support")
+    question = Question("refund number 1", ingestion.embedder.embed(["refund number 1"])[0])
+    assert collection.search_many([question], limit=1, mode="vector")[0][0].doc_id == "docs/a.md"
+    assert {(each.tags, each.superseded_by) for each in collection.documents().values()} == {((), None)}
+    run = ingestion.run([replace(listing[0], **_SAID), listing[1]])
+    assert (run.parsed, run.staged.texts_embedded) == ((), 0)
+    assert _rows(run.collection, "tags") == {"docs/a.md#0": ["old"], "docs/b.md#0": []}
+    assert run.collection.documents()["docs/a.md"].superseded_by == "docs/b.md"
 
 
 def test_a_renamed_document_keeps_its_rows_under_the_new_name_alone(ingestion, write_document):

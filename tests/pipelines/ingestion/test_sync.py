@@ -70,6 +70,13 @@ def test_a_document_has_the_digest_time_address_and_readers_of_its_file(folder):
     assert (document.groups, document.languages) == (("hr",), ("deu",))
 
 
+def test_a_document_has_the_tags_its_source_gives_it_and_what_replaces_it(folder):
+    rules = {"tagged": [{"glob": "sub/**", "tags": ["old"]}], "superseded": [{"glob": "sub/c.md", "by": "a.md"}]}
+    found = {each.doc_id: each for each in _list(_source(tags=("terms",), **rules), folder.parent)}
+    said = {name: (found[name].tags, found[name].superseded_by) for name in ("help/a.md", "help/sub/c.md")}
+    assert said == {"help/a.md": (("terms",), None), "help/sub/c.md": (("old", "terms"), "help/a.md")}
+
+
 @pytest.mark.parametrize("prefix", ["", "file://"])
 def test_an_absolute_folder_is_listed_wherever_the_project_is(folder, prefix):
     assert _listed(folder / "sub", url=f"{prefix}{folder}", include=("*.md",)) == ["a.md"]
