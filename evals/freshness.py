@@ -1,16 +1,17 @@
 """Freshness: which changes of a source are not served yet, since when, and does that meet its target."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from knowledge.freshness_log import Seen
-from knowledge.record import Document, IndexedDocument, Rejected
+from knowledge.record import Document, Hit, IndexedDocument, Rejected, source_of
 from knowledge.source import Source
 
 # listed and served with other content; listed and not served; served and listed no more
 PendingKind = Literal["stale", "missing", "orphaned"]
+SHOWN = 10
 NOTHING_SEEN = Seen()
 
 
@@ -119,6 +120,21 @@ def measure_freshness(
         quarantined=sum((document.doc_id, document.doc_sha) in held for document in documents),
         target_hours=source.freshness_target_hours,
         at=at.astimezone(UTC),
+    )
+
+
+def name_superseded(sources: Sequence[Freshness], found: Iterable[Sequence[Hit]]) -> tuple[Freshness, ...]:
+    """The same, with what queries of the same version still show of documents that others replace.
+
+    found: hits of each query, best first; shown are the first ten documents.
+    """
+    superseded: set[str] = set()
+    for hits in found:
+        shown = list(dict.fromkeys(hit.doc_id for hit in hits))[:SHOWN]
+        superseded |= {hit.doc_id for hit in hits if hit.superseded_by and hit.doc_id in shown}
+    return tuple(
+        replace(each, superseded=tuple(sorted(doc_id for doc_id in superseded if source_of(doc_id) == each.source)))
+        for each in sources
     )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows import summaries
+from flows import drift_summaries
 from flows.doors import GOOD, can_evaluate, json_option, open_flow, show
 from knowledge.errors import ContentError
 
@@ -97,5 +97,5 @@ def _standing(connections: "Connections", assistant: str) -> "Baseline":
 def _show(found: "Baseline", as_json: bool) -> int:
     content: dict[str, Any] = {**asdict(found), "made_at": found.made_at.isoformat(timespec="seconds")}
     content["ended_at"] = found.ended_at.isoformat(timespec="seconds") if found.ended_at else None
-    show(content, summaries.baseline, as_json)
+    show(content, drift_summaries.baseline, as_json)
     return GOOD

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
-from evals.freshness import Freshness
+from evals.freshness import Freshness, name_superseded
 from evals.paired import Paired
 from flows.announce import announce_check
 from flows.connect import connect
@@ -90,6 +90,8 @@ def decide(collection: str, evidence: Evidence, *, started: float) -> CheckResul
     gate, production, quality = decision.gate, decision.production, evidence.measured.quality
     served = evidence.freshness[evidence.version if production is None else production]
     note_freshness(connections, collection, served)
+    if production == evidence.version:  # what the queries found is of this version
+        served = name_superseded(served, evidence.measured.found.values())
     where = f"version {production} serves" if production is not None else "no version serves"
     say(f"check: {gate.verdict} ({gate.reason}); {where}")
     return CheckResult(

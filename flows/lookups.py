@@ -66,6 +66,13 @@ question_argument = click.argument("question", callback=_not_empty)
     "--neighbours", type=click.IntRange(0, 10), default=0, help="Join so many passages before and after each."
 )
 @click.option("--max-tokens", type=click.IntRange(1), help="Leave out what exceeds so many tokens together.")
+@click.option("--version", type=click.IntRange(1), help="Search this version, in the place of the one that serves.")
+@click.option(
+    "--on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Search the version that served at the end of this day.",
+)
 @json_option
 def search(
     *,
@@ -80,10 +87,13 @@ def search(
     min_score: float | None,
     neighbours: int,
     max_tokens: int | None,
+    version: int | None,
+    on: datetime | None,
     as_json: bool,
 ) -> int:
     """The passages nearest to QUESTION among those the reader may see; near-duplicates are one."""
     from flows.connect import connect
+    from flows.pointers import opened_as_of
     from knowledge.filter import Filter
     from pipelines.answering.retrieve import Asked, retrieve
     from pipelines.answering.shape import Shape
@@ -94,13 +104,15 @@ def search(
     except ValueError as problem:
         raise PlumblineError(f"search: {problem}.") from None
     shape = Shape(min_score, collapse=True, neighbours=neighbours, max_tokens=max_tokens)
+    if version is not None and on is not None:
+        raise click.UsageError("--version and --on name one version each; give one of them.")
     connections = connect()
-    serving = connections.serving(collection)
+    opened = opened_as_of(connections, collection, version=version, on=on.date() if on else None)
     with closing(connections):
-        hits = retrieve(Asked(question, reader, wanted), serving, connections.embedder, limit=limit, shape=shape)
+        hits = retrieve(Asked(question, reader, wanted), opened, connections.embedder, limit=limit, shape=shape)
     content = {
         "collection": collection,
-        "version": serving.version,
+        "version": opened.version,
         "passages": [asdict(hit) for hit in hits],
     }
     show(content, summaries.search, as_json)

@@ -1,9 +1,15 @@
 """What serves: moving the pointers of a collection on and back, and keeping the versions that served."""
 
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
 from evals.diff import same_cause
 from flows.connect import Connections
 from knowledge.errors import CollectionError
 from knowledge.promotion import PROVEN, Promotions
+
+if TYPE_CHECKING:
+    from knowledge.store import Collection
 
 SERVED = 30  # versions that have served are kept, however many have been made since: a month of nights
 
@@ -47,6 +53,37 @@ def go_back(connections: Connections, collection: str, *, to: int, by: str, reas
     connections.store.open(collection).keep("closed", [to, serving])
     move_pointers(connections, collection, to, by=by, reason=reason)
     prove(connections, collection, to)
+
+
+def opened_as_of(
+    connections: Connections, collection: str, *, version: int | None = None, on: date | None = None
+) -> "Collection":
+    """A collection at a version, or as it served at the end of a day in the settings' zone; else as it serves.
+
+    Raises CollectionError.
+    """
+    if on is not None:
+        version = _served_on(connections, collection, on)
+    if version is None:
+        return connections.serving(collection)
+    return connections.searchable(connections.store.open(collection, version=version))
+
+
+def _served_on(connections: Connections, collection: str, on: date) -> int:
+    connections.store.open(collection)
+    end = datetime.combine(on + timedelta(days=1), time(), connections.settings.zone)
+    moves = [
+        (entry["at"], entry["after"]["versions"][collection])
+        for holder in connections.holders(collection)
+        for entry in connections.history.audit(holder)
+        if entry["action"] == "move pointer" and collection in entry["after"]["versions"] and entry["at"] < end
+    ]
+    if not moves:
+        raise CollectionError(
+            f"collection '{collection}': nothing served at the end of {on}. "
+            f"Look at `plumbline collection history --collection {collection}`."
+        )
+    return int(max(moves)[1])
 
 
 def version_before(connections: Connections, collection: str) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows import summaries
+from flows import drift_summaries
 from flows.doors import FAILED, GOOD, json_option, report_only, show
 from flows.params import find_project
 from knowledge.errors import PlumblineError
@@ -50,7 +50,7 @@ def watch(
 
         _write(page, render_watch(content, results, standing))
         content["page"] = str(page.absolute())
-    show(content, summaries.watch, as_json)
+    show(content, drift_summaries.watch, as_json)
     return FAILED if standing.verdict == "drift" and not report_only else GOOD
 
 

@@ -40,6 +40,10 @@ COMMON = {
     "spa": """el la los las un una unos unas de del y o es son que quien como donde cuando cual cuales por para con en
         al se su mi mis yo tu""",
 }
+# words one of which turns a text into its opposite, folded
+NEGATIONS = frozenset(
+    """not no never none without nicht kein keine keinen ohne nie ne pas non sans sin nunca niet geen nao sem""".split()
+)
 _JOINED = re.compile(r"\w+(?:[-.'’/:@]\w+)*(?:\+\+|#(?!\w))?")
 _PART = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9]{2})(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])")

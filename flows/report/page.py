@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from evals.retrieval import MEASURES
+from flows.drift_summaries import least_drop
 from flows.params import Project
 from flows.report import figures
 from flows.report.drift_pictures import DriftPictures
 from flows.report.plots import plot_nights
 from flows.report.templates import environment
 from flows.state import make_folder
-from flows.summaries import least_drop
 
 HISTORY = 30  # nights a plot looks back
 LINKS = {"mlflow": "MLflow", "prefect": "Prefect"}

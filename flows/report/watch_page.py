@@ -4,9 +4,9 @@ from typing import Any
 
 from evals.drift.results import Results
 from evals.drift.verdict import Standing
+from flows.drift_summaries import least_drop
 from flows.report.drift_pictures import draw_drift
 from flows.report.templates import environment
-from flows.summaries import least_drop
 
 
 def render_watch(content: dict[str, Any], results: Results, standing: Standing) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from knowledge.record import Hit
-from knowledge.terms import plain
+from knowledge.terms import NEGATIONS, plain
 
 NEAR = 0.9  # two passages that share so much of their words, by threes, are one to a reader
 
@@ -59,15 +59,16 @@ def collapsed(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _near(words: _Words, other: _Words) -> bool:
-    """Are these the words of near-duplicates? Where a number differs they are not, be all else the same."""
+    """Are these the words of near-duplicates? Where a number or a negation differs they are not."""
     if words == other:
         return True
     one, two = (set(zip(each, each[1:], each[2:], strict=False)) for each in (words, other))
-    return len(one & two) >= NEAR * max(len(one | two), 1) and _numbers(words) == _numbers(other)
+    return len(one & two) >= NEAR * max(len(one | two), 1) and _telling(words) == _telling(other)
 
 
-def _numbers(words: _Words) -> list[str]:
-    return sorted(word for word in words if any(sign.isdigit() for sign in word))
+def _telling(words: _Words) -> list[str]:
+    """The words one of which turns a text into another: numbers and negations."""
+    return sorted(word for word in words if word in NEGATIONS or any(sign.isdigit() for sign in word))
 
 
 def after_replacements(hits: Sequence[Hit]) -> list[Hit]:

@@ -28,6 +28,10 @@ def test_a_version_is_compared_gone_back_from_and_let_in_again(after_first_night
     found = checkout.json("search", "parrots in the refund office")
     assert found["version"] == first
     assert PAGE not in {each["doc_id"] for each in found["passages"]}
+    later = checkout.json("search", "parrots in the refund office", "--version", str(second))
+    assert later["passages"][0]["doc_id"] == PAGE
+    both = checkout.run("search", "parrots", "--version", str(second), "--on", "2026-11-02")
+    assert (both.status, both.stdout) == (2, "")
     closed = checkout.run("check")
     assert closed.status == 1
     assert "promotion is closed since" in closed.stdout

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evals.freshness import later_than, measure_freshness
+from evals.freshness import later_than, measure_freshness, name_superseded
 from knowledge.freshness_log import Seen
-from knowledge.record import Document, IndexedDocument, Recipe, Rejected
+from knowledge.record import Document, Hit, IndexedDocument, Recipe, Rejected
 from knowledge.source import Source
 
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
@@ -129,6 +129,16 @@ def test_only_what_the_serving_version_has_in_time_holds_a_candidate():
     serving = measure_freshness(SOURCE, listing, _indexed("a"), [], NOW)
     assert later_than([serving], [candidate]) == ("help/a",)
     assert later_than([candidate], [serving]) == ()
+
+
+def test_what_is_superseded_and_still_among_the_first_ten_is_named_with_its_source():
+    def hit(doc_id, by=None):
+        return Hit(f"{doc_id}#0", doc_id, "", doc_id, doc_id, "text", 1.0, superseded_by=by)
+
+    before = [hit(f"help/{number}") for number in range(10)]
+    found = [[hit("help/new"), hit("help/old", "help/new")], [*before, hit("help/late", "help/new")]]
+    (named,) = name_superseded([measure_freshness(SOURCE, [], {}, [], NOW)], found)
+    assert named.superseded == ("help/old",)
 
 
 def test_an_old_document_that_is_served_does_not_miss_the_target():

@@ -1,5 +1,6 @@
 """Promotion: which version serves after a check, what is proven, going back, and closed collections."""
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from made_versions import (
     make_version,
     write_source,
 )
+from sqlalchemy import update
 
 from evals.paired import bound_mean
 from flows.connect import Connections
-from flows.pointers import go_back, move_pointers, proven_version, version_before
+from flows.pointers import go_back, move_pointers, opened_as_of, proven_version, version_before
 from flows.promotion import promote
+from knowledge import tables
 from knowledge.errors import CollectionError
 from knowledge.promotion import Promotions
 
@@ -128,6 +131,22 @@ def test_going_back_twice_goes_further_back(connections: Connections) -> None:
         go_back(connections, "mine", to=expected, by="person", reason="bad")
     with pytest.raises(CollectionError, match="is the first that served"):
         version_before(connections, "mine")
+
+
+def test_what_served_on_a_day_can_be_searched(connections: Connections) -> None:
+    first, second = (make_version(connections, {"d/a": f"text {number}"}) for number in range(2))
+    for version in (first, second):
+        move_pointers(connections, "mine", version, by="check", reason="good")
+    with connections.history.engine.begin() as connection:
+        long_ago = datetime(2026, 11, 3, 23, 59, tzinfo=UTC)
+        connection.execute(update(tables.audit).where(tables.audit.c.id == 1).values(at=long_ago))
+    for day, version in ((3, first), (4, first)):
+        assert opened_as_of(connections, "mine", on=date(2026, 11, day)).version == version
+    assert opened_as_of(connections, "mine", on=datetime.now(UTC).date()).version == second
+    assert opened_as_of(connections, "mine").version == second
+    assert opened_as_of(connections, "mine", version=first).version == first
+    with pytest.raises(CollectionError, match="nothing served at the end of 2026-11-02"):
+        opened_as_of(connections, "mine", on=date(2026, 11, 2))
 
 
 def test_nobody_can_go_back_to_what_is_not_there(connections: Connections) -> None:

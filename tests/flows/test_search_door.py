@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from flows.check import move_pointers
 from flows.connect import connect
 from flows.lookups import search
+from flows.pointers import move_pointers
 from knowledge.errors import PlumblineError
 from knowledge.terms import terms_of
 from pipelines.ingestion.commit import CANDIDATE
@@ -54,7 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     collection.commit(collection.stage(pa.Table.from_pylist(rows, schema=schema)), schema, replaced=list(_TEXTS))
     collection.upkeep()
     collection.tag(CANDIDATE, collection.version)
-    move_pointers(connections, "support", collection.version, "pass", "")
+    move_pointers(connections, "support", collection.version, by="check", reason="good")
 
 
 def _passages(*words: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.terms import COMMON, STEMMED, phrases, plain, question_terms, terms_of
+from knowledge.terms import COMMON, NEGATIONS, STEMMED, phrases, plain, question_terms, terms_of
 
 
 @pytest.mark.parametrize(
@@ -106,21 +106,7 @@ def test_of_a_pasted_trace_the_quotes_and_the_first_identifiers_count():
 def test_the_words_of_a_question_are_those_of_stemmed_languages_and_deny_nothing():
     assert COMMON.keys() == STEMMED.keys()
     every = {word for words in COMMON.values() for word in words.split()}
-    assert not every & {
-        "not",
-        "no",
-        "nicht",
-        "kein",
-        "keine",
-        "ne",
-        "pas",
-        "non",
-        "niet",
-        "geen",
-        "nao",
-        "without",
-        "sin",
-    }
+    assert not every & NEGATIONS
 
 
 @given(text=st.text())

@@ -60,6 +60,7 @@ def test_where_passages_are_taken_out_more_are_searched_for(shape, depth):
         ("one word of five", "A refund takes five days.", "A refund takes six days.", False),
         ("one word of eighty", _LONG, _LONG.replace("wordab", "other"), True),
         ("a number of eighty words", _LONG + " 10", _LONG + " 12", False),
+        ("a negation of eighty words", _LONG, _LONG.replace("wordab", "not"), False),
         ("the same number", _LONG + " 10", _LONG + " 10 more", True),
         ("a word more", _LONG, _LONG + " more", True),
         ("half of it", _LONG, _LONG[:300], False),
