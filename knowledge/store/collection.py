@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -17,7 +16,8 @@ from knowledge.filter import Filter
 from knowledge.fusion import SearchMode
 from knowledge.record import Hit, IndexedContent, IndexedDocument, Recipe
 from knowledge.store import indexing, search, writing
-from knowledge.store.search import Question, Vector
+from knowledge.store.search import Question
+from knowledge.store.view import Vector, View
 from knowledge.store.visible import visible
 from knowledge.upkeep import DEFAULT_UPKEEP, UpkeepSettings
 
@@ -30,8 +30,7 @@ class Collection:
     def __init__(self, dataset: Any, name: str, *, read_only: bool = False):
         self._dataset = dataset
         self._read_only = read_only
-        self._spoken: dict[int, list[str]] = {}  # the languages of a version
-        self._met: dict[tuple[int, str], bool] = {}  # is a condition met by every row of a version?
+        self._seen: View | None = None
         self.name = name
 
     @property
@@ -152,21 +151,12 @@ class Collection:
 
     def search_many(self, questions: Sequence[Question], *, limit: int, mode: SearchMode = "hybrid") -> list[list[Hit]]:
         """For each question the best passages its reader may see and its filter lets by. Raises CollectionError."""
-        dataset = self._dataset
-        return search.search_many(
-            dataset,
-            questions,
-            limit=limit,
-            mode=mode,
-            name=self.name,
-            languages=self._languages(),
-            approximate=self._approximate,
-            all_meet=partial(self._all_meet, dataset),
-        )
+        return search.search_many(self._view(), questions, limit=limit, mode=mode)
 
     def passages(self, chunk_ids: Iterable[str], *, groups: Sequence[str], wanted: Filter) -> dict[str, Hit]:
         """By chunk_id those of these passages that a reader of these groups may see and the filter lets by."""
-        return search.passages_of(self._dataset, chunk_ids, visible(self._dataset, self.name, groups, wanted))
+        view = self._view()
+        return search.passages_of(view, chunk_ids, visible(view, groups, wanted))
 
     def stage(self, rows: pa.Table) -> list[str]:
         """Write rows aside, where no reader sees them; what comes back goes to `commit`. Other machines may do so."""
@@ -233,21 +223,11 @@ class Collection:
         """The columns of the open version."""
         return self._dataset.schema
 
-    def _languages(self) -> list[str]:
-        if self.version not in self._spoken:
-            spoken = (pc.unique(pc.list_flatten(rows["languages"])).to_pylist() for rows in self.batches(["languages"]))
-            self._spoken = {self.version: sorted({language for languages in spoken for language in languages})}
-        return self._spoken[self.version]
-
-    def _all_meet(self, dataset: Any, condition: str) -> bool:
-        key = int(dataset.version), condition
-        if key not in self._met:
-            self._met[key] = dataset.count_rows(filter=condition) == dataset.count_rows()
-        return self._met[key]
-
-    @property
-    def _approximate(self) -> bool:
-        return indexing.VECTOR_INDEX in indexing.indices(self._dataset)
+    def _view(self) -> View:
+        """The open version as searches see it."""
+        if self._seen is None or self._seen.dataset.version != self.version:
+            self._seen = View(self._dataset, self.name)
+        return self._seen
 
 
 def _places(chosen: pa.ChunkedArray) -> list[int]:

@@ -2,26 +2,26 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from knowledge.errors import CollectionError
 from knowledge.filter import Filter
 from knowledge.source import PUBLIC, check_group
+from knowledge.store.view import View
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def visible(dataset: Any, name: str, groups: Iterable[str], wanted: Filter) -> str:
+def visible(view: View, groups: Iterable[str], wanted: Filter) -> str:
     """The condition in SQL. Raises CollectionError where the version lacks a column that the filter is about."""
-    held = dataset.schema.names
+    held = view.columns
     conditions = [_one_of("groups", sorted({PUBLIC, *map(check_group, groups)}))]
     if "duplicate_of" in held:
         conditions.append("duplicate_of IS NULL")
     for column, condition in _wanted(wanted).items():
         if column not in held:
             raise CollectionError(
-                f"collection '{name}': version {dataset.version} is of an earlier release and does not know the "
-                f"{column} of its passages. Run `plumbline ingest --collection {name}`, or leave that filter out."
+                f"collection '{view.name}': version {view.dataset.version} is of an earlier release and does not know "
+                f"the {column} of its passages. Run `plumbline ingest --collection {view.name}`, or leave it out."
             )
         conditions.append(condition)
     return " AND ".join(conditions)

@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.errors import CollectionError
-from knowledge.filter import Filter
+from knowledge.filter import EVERYTHING, Filter
 from knowledge.record import Recipe
 from knowledge.store import Question, Store
 from knowledge.store.search import search_many
+from knowledge.store.view import View
+from knowledge.store.visible import visible
 from knowledge.terms import terms_of
 from knowledge.upkeep import UpkeepSettings
 
@@ -358,15 +360,38 @@ def test_questions_asked_together_find_what_each_finds_alone(shelf, asked, limit
         assert [hit.doc_id for hit in hits if not {"public", *question.groups} & set(groups[hit.doc_id])] == []
 
 
+class _Evaluated(View):
+    """A view that takes no condition for one that every row meets."""
+
+    def met_by_all(self, condition: str) -> bool:
+        return False
+
+
 @settings(max_examples=25)
 @given(asked=_QUESTIONS, limit=st.integers(1, 60), mode=st.sampled_from(["hybrid", "text", "vector"]))
 def test_where_all_is_open_to_all_the_condition_changes_nothing(open_shelf, asked, limit, mode):
     questions = [Question(" ".join(words), axis_vector(axis, 4), tuple(groups)) for words, axis, groups in asked]
     found = open_shelf.search_many(questions, limit=limit, mode=mode)
-    assert set(open_shelf._met.values()) <= {True}
-    asked_for = {"limit": limit, "mode": mode, "name": "support", "languages": ["eng"], "approximate": False}
-    held = search_many(open_shelf._dataset, questions, all_meet=lambda condition: False, **asked_for)
+    view = open_shelf._view()
+    assert view.met_by_all(visible(view, (), EVERYTHING))
+    held = search_many(_Evaluated(view.dataset, "support"), questions, limit=limit, mode=mode)
     assert found == held
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 9), size=st.integers(1, 400), groups=_GROUPS)
+def test_vectors_in_memory_find_what_lance_finds_by_itself(shelf, seed, count, size, groups):
+    asked = np.random.default_rng(seed).standard_normal((count, 4)).astype(np.float32)
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    view = View(shelf._dataset, "support")
+    condition = visible(view, groups, EVERYTHING)
+    nearest = {"column": "vector", "k": size, "metric": "cosine"}
+    for vector, found in zip(asked, view.near(asked, condition, size), strict=True):
+        rows = view.scan(condition, ["_distance"], nearest=nearest | {"q": vector})
+        expected = dict(zip(rows["_rowid"].to_pylist(), rows["_distance"].to_pylist(), strict=True))
+        assert sorted(found.values()) == pytest.approx(sorted(1 - each for each in expected.values()), abs=1e-6)
+        least = min(found.values(), default=0.0) + 1e-6  # which of the rows that score the same is open
+        assert {row for row in found if found[row] > least} <= expected.keys()
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,7 @@ def _collection(folder: str, written: list[_Written], *, index: bool) -> Collect
     table = pa.Table.from_pylist(rows, schema=chunk_schema(_WIDTH))
     collection.commit(collection.stage(table), store.schema, replaced=[row["doc_id"] for row in rows])
     collection.upkeep(UpkeepSettings(exact_below=256))
-    assert collection._approximate is index
+    assert collection._view().approximate is index
     return collection
 
 
