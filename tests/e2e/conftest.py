@@ -1,5 +1,7 @@
 """Checkouts: a fresh one, and one whose first night has run."""
 
+import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 from checkout import Checkout, copy_project
+from filelock import FileLock
 from prefect.testing.utilities import prefect_test_harness
 
 
@@ -24,9 +27,20 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.fixture(scope="session")
 def first_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, dict[str, Any]]:
-    """A checkout whose first night has run, and what it said. Tests that change it copy it first."""
-    checkout = copy_project(tmp_path_factory.mktemp("first"))
-    return checkout, checkout.json("nightly", "--night", "2026-11-02", apart=True)
+    """A checkout whose first night has run, and what it said. Tests that change it copy it first.
+
+    It runs once for all workers of the suite, each of which has a copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made, said = shared / "first-night", shared / "first-night.json"
+    with FileLock(shared / "first-night.lock"):
+        if not said.exists():
+            made.mkdir()
+            said.write_text(json.dumps(copy_project(made).json("nightly", "--night", "2026-11-02", apart=True)))
+    folder = tmp_path_factory.mktemp("first") / "night"
+    shutil.copytree(made, folder, ignore=shutil.ignore_patterns("run.lock"))
+    return Checkout(folder), json.loads(said.read_text())
 
 
 @pytest.fixture

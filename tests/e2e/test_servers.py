@@ -156,13 +156,14 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         running.make("down")
 
 
-def test_every_flow_is_deployed_and_only_the_night_is_scheduled(up: Up) -> None:
+def test_every_flow_is_deployed_and_only_nights_and_freshness_are_scheduled(up: Up) -> None:
     deployed = {each["name"]: each for each in up.api("/deployments/filter", {})}
-    assert set(deployed) == {"support", "ingest", "check", "evaluate"}
+    assert set(deployed) == {"support", "ingest", "check", "freshness", "evaluate"}
     night = deployed["support"]
     assert [each["schedule"]["cron"] for each in night["schedules"]] == ["0 2 * * *"]
     assert [each["schedule"]["timezone"] for each in night["schedules"]] == ["UTC"]
-    assert not any(each["schedules"] for name, each in deployed.items() if name != "support")
+    assert [each["schedule"]["cron"] for each in deployed["freshness"]["schedules"]] == ["30 * * * *"]
+    assert {name for name, each in deployed.items() if each["schedules"]} == {"support", "freshness"}
     for each in deployed.values():
         assert each["global_concurrency_limit"]["limit"] == 1
         assert each["concurrency_options"]["collision_strategy"] == "ENQUEUE"
