@@ -5,6 +5,7 @@ Case and accents are folded and words stemmed (Snowball). An identifier is its p
 """
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -151,8 +152,18 @@ def _common(language: str) -> frozenset[str]:
     return frozenset(COMMON.get(language, "").split())
 
 
-@cache
 def _stemmer(language: str) -> Any:
+    """The thread's own: a stemmer keeps the word it is at."""
     import snowballstemmer
 
-    return snowballstemmer.stemmer(STEMMED[language])
+    if language not in _own.stemmers:
+        _own.stemmers[language] = snowballstemmer.stemmer(STEMMED[language])
+    return _own.stemmers[language]
+
+
+class _Own(threading.local):
+    def __init__(self) -> None:
+        self.stemmers: dict[str, Any] = {}
+
+
+_own = _Own()

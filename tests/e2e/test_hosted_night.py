@@ -95,7 +95,7 @@ def test_a_killed_night_buys_again_only_what_was_under_way(
         assert process.poll() is None, "the night ended before it was killed"
         process.kill()
         process.wait()
-    done = checkout.run_apart(*command[1:], **hosted(checkout, fault_server, models=settings))
+    done = checkout.run(*command[1:], **hosted(checkout, fault_server, models=settings))
     assert "calls of a run that was killed are charged at their worst case" in done.stderr
     said = json.loads(done.stdout)["evaluate"]
     assert (said["scores"]["all"]["cases"], said["missing"]) == (69, [])

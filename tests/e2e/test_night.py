@@ -105,7 +105,7 @@ def test_the_next_night_does_only_what_is_new(after_first_night: Checkout) -> No
     policy.write_text(text + "\n\n## Vouchers\n\nA voucher is valid for 1234 days.\n", encoding="utf-8")
     (samples / "help-centre/time-tracking.txt").rename(samples / "help-centre/tracking-time.txt")
     (samples / "help-centre/mobile-app.txt").unlink()
-    said = checkout.json("nightly", "--night", "2026-11-03", apart=True)
+    said = checkout.json("nightly", "--night", "2026-11-03")
     documents = said["ingest"]["documents"]
     assert {name: documents[name] for name in ("added", "changed", "renamed", "copied", "deleted")} == {
         "added": 0,

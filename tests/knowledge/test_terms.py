@@ -1,10 +1,12 @@
 """Terms: what meets what, whatever people type."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.terms import COMMON, NEGATIONS, STEMMED, phrases, plain, question_terms, terms_of
+from knowledge.terms import COMMON, NEGATIONS, STEMMED, phrases, plain, question_terms, stem, terms_of
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,13 @@ def test_any_text_is_found_by_itself(text):
     found = plain(text)
     assert plain(found) == found
     assert set(terms_of(text, ["eng"]).split()) >= set(question_terms(text, ["eng"]))
+
+
+def test_threads_that_stem_beside_each_other_find_the_same_stems():
+    ends = [one + other for one in ("ation", "ing", "able", "isch", "ement", "ful") for other in ("", "s", "al", "ly")]
+    words = [start + end for start in ("relat", "nation", "conflict", "hope", "zusammen") for end in ends]
+    asked = [(word, language) for word in words for language in ("eng", "deu", "fra")]
+    alone = [stem(*each) for each in asked]
+    stem.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda each: stem(*each), asked)) == alone
