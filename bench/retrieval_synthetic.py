@@ -67,6 +67,7 @@ class Made:
             "uri": names,
             "text": texts,
             "indexed_text": texts,
+            "terms": texts,
             "text_sha": names,
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIMENSIONS),
         }
@@ -74,7 +75,7 @@ class Made:
             **dict.fromkeys(("doc_sha", "parse_id", "split_id", "embed_id", "source", "title"), "bench"),
             **{name: [] for name in ("headings", "findings")},
             "groups": [PUBLIC],
-            "languages": ["en"],
+            "languages": ["zxx"],  # of no language: words are found as they stand
             "ordinal": 0,
             "tokens": 100,
             "modified_at": 0,

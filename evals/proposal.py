@@ -1,12 +1,13 @@
 """Labelled queries that a model proposes, for passages that answer them. They count once a person has reviewed them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from evals.query import Query
+from evals.query import LANGUAGE, Queries, Query
 from knowledge.digest import digest
 from knowledge.source import PUBLIC
 
@@ -52,22 +53,23 @@ def question_schema() -> dict[str, Any]:
 
 
 def proposed(excerpt: Excerpt, reply: Mapping[str, Any]) -> Query:
-    """The query, for a reader who may see the document; nobody has reviewed it."""
+    """The query, for a reader who may see the document; nobody has reviewed it. Raises ValueError where it is empty."""
     readers = () if PUBLIC in excerpt.groups else excerpt.groups[:1]
     return Query(
         id=excerpt.query_id,
         text=" ".join(str(reply["question"]).split()),
         groups=readers,
         tags=("proposed",),
-        language=excerpt.language,
+        language=excerpt.language if re.fullmatch(LANGUAGE, excerpt.language or "") else None,
         reviewed=False,
         relevant={excerpt.doc_id: 2},
     )
 
 
-def written(collection: str, queries: Sequence[Query]) -> str:
-    """The file of these queries."""
-    rows = [query.model_dump(mode="json", exclude_defaults=True) for query in queries]
+def written(standing: Queries | None, collection: str, queries: Sequence[Query]) -> str:
+    """The file of these queries, after what stands there already."""
+    before = standing.model_dump(mode="json", exclude_defaults=True) if standing else {}
+    rows = [*before.get("queries", ()), *(query.model_dump(mode="json", exclude_defaults=True) for query in queries)]
     head = "# Proposed by a model. One counts when somebody has read it and taken its line `reviewed: false` out.\n"
-    content = {"collection": collection, "queries": rows}
+    content = {**before, "collection": collection, "queries": rows}
     return head + yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from knowledge.content import Content, read_content
 from knowledge.digest import digest
@@ -12,6 +12,8 @@ from knowledge.errors import ContentError
 from knowledge.source import NAME, check_group
 
 Grade = Annotated[int, Field(ge=1, le=2)]
+Group = Annotated[str, AfterValidator(check_group)]
+LANGUAGE = r"^[a-z]{2,3}$"
 KINDS_OF_LABEL = ("relevant", "relevant_chunks", "relevant_spans")
 
 
@@ -32,18 +34,13 @@ class Query(Content):
 
     id: str
     text: str = Field(min_length=1)
-    groups: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
     tags: tuple[Annotated[str, Field(pattern=NAME)], ...] = ()
-    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
+    language: str | None = Field(default=None, pattern=LANGUAGE)
     reviewed: bool = True
     relevant: dict[str, Grade] = Field(default_factory=dict, min_length=1)
     relevant_chunks: dict[str, Grade] = Field(default_factory=dict, min_length=1)
     relevant_spans: tuple[Span, ...] = Field(default=(), min_length=1)
-
-    @field_validator("groups")
-    @classmethod
-    def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_group(group) for group in groups)
 
     @property
     def documents(self) -> set[str]:
@@ -67,13 +64,8 @@ class Principal(Content):
     """
 
     name: str = Field(pattern=NAME)
-    groups: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
     must_not_retrieve: tuple[str, ...] = ()
-
-    @field_validator("groups")
-    @classmethod
-    def _groups_are_names(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_group(group) for group in groups)
 
 
 class Queries(Content):

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from evals.freshness import Freshness, name_superseded
-from evals.paired import Paired
 from flows.announce import announce_check
 from flows.connect import connect
 from flows.forms import CollectionName
-from flows.labelled import COMPARED, Measured, compare_with, measure_version
+from flows.labelled import COMPARED, Compared, Measured, compare_with, measure_version
 from flows.listed import measure_versions, note_freshness
-from flows.pointers import proven_version
+from flows.pointers import Standing, stand
 from flows.promotion import Evidence, promote
 from flows.results import CheckResult
 from flows.retrieved import hold_results
@@ -31,36 +30,34 @@ def check(collection: CollectionName = "support") -> CheckResult:
     """
     started = time.perf_counter()
     with hold_state(connect().project, f"check {collection}"):
-        version = find_candidate(collection)
-        freshness = check_freshness(collection, version)
-        measured = check_retrieval(collection, version)
+        standing = find_candidate(collection)
+        freshness = check_freshness(collection, standing)
+        measured = check_retrieval(collection, standing)
         broken = hold_contract(collection, measured)
-        differences = compare_retrieval(collection, version, measured)
-        result = decide(collection, Evidence(version, freshness, measured, differences, broken), started=started)
+        compared = compare_retrieval(collection, standing, measured)
+        result = decide(collection, Evidence(standing, freshness, measured, compared, broken), started=started)
         log_check(result, measured.quality)
         announce_check(result)
         return result
 
 
 @step
-def find_candidate(collection: str) -> int:
-    """The newest version of the collection that adds up."""
-    return connect().store.candidate(collection).version
-
-
-@step
-def check_freshness(collection: str, version: int) -> dict[int, tuple[Freshness, ...]]:
-    """Compare what each source lists now with what this version holds, and with what serves or may be gone back to."""
+def find_candidate(collection: str) -> Standing:
+    """The newest version of the collection that adds up, what serves and what is proven."""
     connections = connect()
-    known = (connections.production_version(collection), proven_version(connections, collection))
-    versions = {version, *(each for each in known if each is not None)}
-    return measure_versions(connections, collection, versions, datetime.now(UTC))
+    return stand(connections, collection, connections.store.candidate(collection).version)
 
 
 @step
-def check_retrieval(collection: str, version: int) -> Measured:
+def check_freshness(collection: str, standing: Standing) -> dict[int, tuple[Freshness, ...]]:
+    """Compare what each source lists now with what this version holds, and with what serves or may be gone back to."""
+    return measure_versions(connect(), collection, standing.versions, datetime.now(UTC))
+
+
+@step
+def check_retrieval(collection: str, standing: Standing) -> Measured:
     """Ask every labelled query, with its own reader's groups and as every principal, and score what is found."""
-    return measure_version(connect(), collection, version)
+    return measure_version(connect(), collection, standing.version)
 
 
 @step
@@ -70,16 +67,9 @@ def hold_contract(collection: str, measured: Measured) -> tuple[str, ...]:
 
 
 @step
-def compare_retrieval(collection: str, version: int, measured: Measured) -> dict[int, Paired]:
+def compare_retrieval(collection: str, standing: Standing, measured: Measured) -> Compared:
     """Ask the proven version the same queries on the same day; and what serves, where it is neither."""
-    connections = connect()
-    proven, serving = proven_version(connections, collection), connections.production_version(collection)
-    if proven is None or serving is None:
-        return {}
-    qualities = {version: measured.quality}
-    if serving not in (version, proven):
-        qualities[serving] = measure_version(connections, collection, serving).quality
-    return compare_with(connections, collection, proven, qualities)
+    return compare_with(connect(), collection, standing, measured)
 
 
 @step
@@ -88,15 +78,18 @@ def decide(collection: str, evidence: Evidence, *, started: float) -> CheckResul
     connections = connect()
     decision = promote(connections, collection, evidence)
     gate, production, quality = decision.gate, decision.production, evidence.measured.quality
-    served = evidence.freshness[evidence.version if production is None else production]
+    shown = evidence.standing.version if production is None else production
+    served = evidence.freshness.get(shown)
+    if served is None:  # moved there by another hand meanwhile
+        served = measure_versions(connections, collection, [shown], datetime.now(UTC))[shown]
     note_freshness(connections, collection, served)
-    if production == evidence.version:  # what the queries found is of this version
+    if shown == evidence.standing.version:  # what the queries found is of this version
         served = name_superseded(served, evidence.measured.found.values())
     where = f"version {production} serves" if production is not None else "no version serves"
     say(f"check: {gate.verdict} ({gate.reason}); {where}")
     return CheckResult(
         collection=collection,
-        version=evidence.version,
+        version=evidence.standing.version,
         freshness=served,
         metrics=quality.metrics,
         queries=quality.judged,

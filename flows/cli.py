@@ -118,7 +118,7 @@ def ingest(
 @report_only
 @json_option
 def check(collection: str, results_to: Path | None, report_only: bool, as_json: bool) -> int:
-    """Measure freshness and retrieval of the candidate; let it serve when the floors hold."""
+    """Measure freshness, retrieval and access of the candidate; let it serve when nothing forbids it."""
     result = open_flow("check", lambda to: to.store.open(collection))(collection=collection)
     if results_to:
         from flows.experiments import write_retrieval

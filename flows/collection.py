@@ -32,17 +32,16 @@ def collection() -> None:
 def collection_history(collection: str, as_json: bool) -> int:
     """Every move of what serves, with who made it and why, oldest first."""
     from flows.connect import connect
-    from flows.pointers import proven_version
-    from knowledge.promotion import Promotions
+    from knowledge.promotion import PROVEN, Promotions
 
     connections = connect()
-    connections.store.open(collection)
+    opened = connections.store.open(collection)
     closure = Promotions(connections.history).closure(collection)
     content = {
         "collection": collection,
         "production_version": connections.production_version(collection),
-        "proven_version": proven_version(connections, collection),
-        "kept_versions": connections.store.open(collection).kept(),
+        "proven_version": opened.tagged(PROVEN),
+        "kept_versions": opened.kept(),
         "closed": asdict(closure) if closure else None,
         "history": _entries(connections, collection),
     }
@@ -58,6 +57,7 @@ def collection_history(collection: str, as_json: bool) -> int:
 def collection_rollback(collection: str, version: int | None, reason: str, as_json: bool) -> int:
     """Serve an earlier version again, at once; no candidate serves until `collection open` or its cause has changed."""
     from flows.connect import connect
+    from flows.labelled import measure_version
     from flows.pointers import go_back, version_before
 
     connections = connect()
@@ -67,7 +67,9 @@ def collection_rollback(collection: str, version: int | None, reason: str, as_js
         raise CollectionError(f"collection '{collection}': version {to} serves already.")
     connections.searchable(connections.store.open(collection, version=to))
     go_back(connections, collection, to=to, by="person", reason=reason)
-    show({"collection": collection, "before": serving, "production_version": to, "closed": True}, _told_move, as_json)
+    leaks = [asdict(leak) for leak in measure_version(connections, collection, to).leaks]
+    content = {"collection": collection, "before": serving, "production_version": to, "closed": True, "leaks": leaks}
+    show(content, _told_move, as_json)
     return GOOD
 
 
@@ -174,9 +176,11 @@ def _told_history(content: dict[str, Any]) -> str:
 
 def _told_move(content: dict[str, Any]) -> str:
     name, before = content["collection"], content["before"]
-    return (
-        f"Serves       version {content['production_version']} of '{name}' again, instead of {before}\n"
-        f"Closed       no candidate serves until `plumbline collection open --collection {name}`, or until what "
+    leaks = [f"LEAK         {each['doc_id']} to {each['principal']}: {each['rule']}" for each in content["leaks"]]
+    return "\n".join(
+        [f"Serves       version {content['production_version']} of '{name}' again, instead of {before}", *leaks]
+    ) + (
+        f"\nClosed       no candidate serves until `plumbline collection open --collection {name}`, or until what "
         f"version {before} had changed is changed again"
     )
 

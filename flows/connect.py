@@ -238,7 +238,7 @@ class Connections:
         """The parts of a release, each with a digest of its own; `manifest` stands for all of it but the prompt."""
         judge = self.judge(manifest)
         return {
-            "manifest": digest(manifest.model_dump(mode="json", exclude={"prompt"}, exclude_none=True)),
+            "manifest": manifest.digest_without_prompt,
             "prompt": manifest.prompt_digest,
             "models": self._models_in_force(manifest),
             "policy": digest(self.policy(manifest).model_dump(mode="json")),

@@ -27,6 +27,7 @@ def freshness(collection: CollectionName = "support") -> FreshnessResult:
     with hold_state(connect().project, f"freshness {collection}"):
         result = measure_served(collection, started)
         announce_freshness(result)
+        remember(result)
         return result
 
 
@@ -37,7 +38,6 @@ def measure_served(collection: str, started: float) -> FreshnessResult:
     version = connections.serving_version(collection)
     before = FreshnessLog(connections.history).seen(collection)
     served = measure_versions(connections, collection, [version], datetime.now(UTC))[version]
-    note_freshness(connections, collection, served)
     missed = [each.source for each in served if not each.met]
     known = {source for source, seen in before.items() if seen.missed}
     said = f"{', '.join(missed)} missed the target" if missed else "every source meets its target"
@@ -50,3 +50,9 @@ def measure_served(collection: str, started: float) -> FreshnessResult:
         newly_missed=tuple(source for source in missed if source not in known),
         seconds=round(time.perf_counter() - started, 2),
     )
+
+
+@step
+def remember(result: FreshnessResult) -> None:
+    """Keep since when changes wait; last, so that a run that is killed announces once more rather than never."""
+    note_freshness(connect(), result.collection, result.freshness)

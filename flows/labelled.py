@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from evals.access import Leak, find_leaks
@@ -12,6 +12,7 @@ from evals.paired import Paired, pair
 from evals.query import Principal, Query, read_principals, read_queries
 from evals.retrieval import RetrievalQuality, measure_retrieval
 from flows.connect import Connections
+from flows.pointers import Standing
 from flows.screen import say
 from knowledge.record import Hit
 from knowledge.source import Source
@@ -33,11 +34,20 @@ class Measured:
     found: dict[str, list[Hit]]
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """By version what it gains or loses against the proven one; and what that one shows to whom it is not for."""
+
+    differences: dict[int, Paired] = field(default_factory=dict)
+    proven_leaks: tuple[Leak, ...] = ()
+
+
 def measure_version(connections: Connections, collection: str, version: int) -> Measured:
     """Ask one version of a collection the labelled queries. Raises ContentError, CollectionError."""
     opened = connections.store.open(collection, version=version)
-    written = connections.project.evals / "queries"
-    queries, principals = read_queries(written, collection), read_principals(written, collection)
+    folder = connections.project.evals / "queries"
+    written, principals = read_queries(folder, collection), read_principals(folder, collection)
+    queries = [query for query in written if query.reviewed]
     documents = opened.documents()
     with closing(connections):
         found = _ask(connections, opened, queries)
@@ -51,22 +61,38 @@ def measure_version(connections: Connections, collection: str, version: int) -> 
             for each, shown in as_principals
         ),
     ]
-    quality = measure_retrieval(queries, found, what_stands(opened, documents, queries), latency_ms=latency_ms)
+    stands = what_stands(opened, documents, queries)
+    quality = measure_retrieval(written, found, stands, latency_ms=latency_ms)
     return Measured(quality, tuple(chain.from_iterable(leaks)), found)
 
 
-def compare_with(
-    connections: Connections, collection: str, proven: int, measured: dict[int, RetrievalQuality]
-) -> dict[int, Paired]:
-    """What each version, of this quality, gains or loses against the proven one, query by query.
+def compare_with(connections: Connections, collection: str, standing: Standing, measured: Measured) -> Compared:
+    """What the candidate, of which this was measured, gains or loses against the proven version, query by query; and
+    what serves, where it is neither.
 
-    None of them where that one has vectors of another embedder: nobody can ask it any more as it was asked.
+    Nothing where that one has vectors of another embedder: nobody can ask it any more as it was asked.
     """
-    if connections.store.open(collection, version=proven).embed_ids() != {connections.embedder.embed_id}:
-        say(f"check: version {proven} is proven, with vectors of another embedder; the floors alone decide")
-        return {}
-    reference = measured.get(proven) or measure_version(connections, collection, proven).quality
-    return {version: pair(_compared(quality), _compared(reference)) for version, quality in measured.items()}
+    if standing.proven is None:
+        return Compared()
+    if not _can_be_asked(connections, collection, standing.proven):
+        say(f"check: version {standing.proven} is proven, with vectors of another embedder; the floors alone decide")
+        return Compared()
+    known = {standing.version: measured}
+    for other in (standing.proven, standing.serving):
+        if other is not None and other not in known and _can_be_asked(connections, collection, other):
+            known[other] = measure_version(connections, collection, other)
+    proven = known[standing.proven]
+    differences = {
+        version: pair(_compared(each.quality), _compared(proven.quality))
+        for version, each in known.items()
+        if each is not proven or version == standing.version
+    }
+    return Compared(differences, proven.leaks)
+
+
+def _can_be_asked(connections: Connections, collection: str, version: int) -> bool:
+    embedded = connections.store.open(collection, version=version).embed_ids()
+    return embedded <= {connections.embedder.embed_id}
 
 
 def _compared(quality: RetrievalQuality) -> dict[str, float]:

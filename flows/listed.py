@@ -6,6 +6,7 @@ from datetime import datetime
 from evals.freshness import NOTHING_SEEN, Freshness, measure_freshness
 from flows.connect import Connections
 from knowledge.freshness_log import FreshnessLog, Seen
+from knowledge.source import Source
 
 
 def measure_versions(
@@ -16,12 +17,19 @@ def measure_versions(
     rejected = [entry.rejected for entry in connections.history.quarantined(collection)]
     seen = FreshnessLog(connections.history).seen(collection)
     found: dict[int, list[Freshness]] = {version: [] for version in held}
-    for source in connections.sources(collection):
-        listing = connections.list_documents(source)
+    sources = connections.sources(collection)
+    gone = {each.source for documents in held.values() for each in documents.values()} - {each.name for each in sources}
+    for source in [*sources, *(_gone(name, collection) for name in sorted(gone))]:
+        listing = [] if source.name in gone else connections.list_documents(source)
         for version, documents in held.items():
             before = seen.get(source.name, NOTHING_SEEN)
             found[version].append(measure_freshness(source, listing, documents, rejected, at, seen=before))
     return {version: tuple(each) for version, each in found.items()}
+
+
+def _gone(name: str, collection: str) -> Source:
+    """A source that nobody describes any more: all that is served of it is orphaned."""
+    return Source(name=name, collection=collection, url="gone", owner="its source is gone")
 
 
 def note_freshness(connections: Connections, collection: str, served: Sequence[Freshness]) -> None:

@@ -1,15 +1,36 @@
 """What serves: moving the pointers of a collection on and back, and keeping the versions that served."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from evals.diff import same_cause
 from flows.connect import Connections
+from flows.state import make_folder
 from knowledge.errors import CollectionError
 from knowledge.promotion import PROVEN, Promotions
 
 if TYPE_CHECKING:
     from knowledge.store import Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A candidate, and what it finds: the version that serves, and the proven one, with which it is compared."""
+
+    version: int
+    serving: int | None
+    proven: int | None
+
+    @property
+    def versions(self) -> set[int]:
+        """All three, each once."""
+        return {each for each in (self.version, self.serving, self.proven) if each is not None}
+
 
 SERVED = 30  # versions that have served are kept, however many have been made since: a month of nights
 
@@ -34,25 +55,37 @@ def prove(connections: Connections, collection: str, version: int) -> None:
     connections.store.open(collection).tag(PROVEN, version)
 
 
-def proven_version(connections: Connections, collection: str) -> int | None:
-    """The last version that passed its gate; what serves where none is marked as such."""
-    return connections.store.open(collection).tagged(PROVEN) or connections.production_version(collection)
+def stand(connections: Connections, collection: str, version: int) -> Standing:
+    """How a candidate finds the collection. What serves and is no more in the store counts as nothing."""
+    production = connections.production_version(collection)
+    serving = production if connections.store.has(collection, production) else None
+    proven = connections.store.open(collection).tagged(PROVEN)
+    return Standing(version, serving, serving if proven is None else proven)
+
+
+@contextmanager
+def hold_pointers(connections: Connections, collection: str) -> Iterator[None]:
+    """Let nobody else move the pointers of a collection; whoever holds them does so for moments."""
+    with FileLock(make_folder(connections.project.state) / f"pointers-{collection}.lock", is_singleton=True):
+        yield
 
 
 def go_back(connections: Connections, collection: str, *, to: int, by: str, reason: str) -> None:
     """Serve an earlier version again, and close the collection: no candidate serves until somebody opens it.
 
-    Raises CollectionError where that version is no more.
+    Raises CollectionError where that version is no more. A process that ends in between leaves the collection closed,
+    and the same command goes on.
     """
-    serving = connections.production_version(collection)
-    assert serving is not None  # whoever calls has looked
     connections.store.open(collection, version=to)
-    promotions = Promotions(connections.history)
-    # first: a run that ends in between leaves what serves in its place, and no candidate is let in
-    promotions.close(collection, good=to, bad=serving, reason=reason, by=by)
-    connections.store.open(collection).keep("closed", [to, serving])
-    move_pointers(connections, collection, to, by=by, reason=reason)
-    prove(connections, collection, to)
+    with hold_pointers(connections, collection):
+        serving = connections.production_version(collection)
+        if serving is None:
+            raise CollectionError(f"collection '{collection}': no version serves, so there is none to go back from.")
+        promotions = Promotions(connections.history)
+        promotions.close(collection, good=to, bad=serving, reason=reason, by=by)
+        connections.store.open(collection).keep("closed", [to, serving])
+        prove(connections, collection, to)
+        move_pointers(connections, collection, to, by=by, reason=reason)
 
 
 def opened_as_of(
@@ -87,18 +120,22 @@ def _served_on(connections: Connections, collection: str, on: date) -> int:
 
 
 def version_before(connections: Connections, collection: str) -> int:
-    """The version that served before the one that does. Raises CollectionError."""
-    serving = connections.production_version(collection)
-    if serving is None:
-        raise CollectionError(f"collection '{collection}': no version serves, so there is none to go back from.")
-    served = {
-        version
-        for holder in connections.holders(collection)
-        for version in connections.history.served(holder, collection, last=SERVED)
-    }
-    earlier = [version for version in served if version < serving]
+    """The last version that served before the one that does and that nobody went back from. Raises CollectionError."""
+    serving = connections.serving_version(collection)
+    holders = connections.holders(collection)
+    held = {pointer.versions.get(collection) for pointer in map(connections.history.pointer, holders) if pointer}
+    closure = Promotions(connections.history).closure(collection)
+    if closure and len(held) > 1 and closure.good in held:
+        return closure.good  # a process that went back ended before all pointers had moved
+    entries = connections.history.audit(f"collection:{collection}")
+    left = {entry["after"]["bad"] for entry in entries if entry["action"] == "close promotion"}
+    served = {version for holder in holders for version in connections.history.served(holder, collection, last=SERVED)}
+    earlier = [version for version in served - left if version < serving]
     if not earlier:
-        raise CollectionError(f"collection '{collection}': version {serving} is the first that served.")
+        raise CollectionError(
+            f"collection '{collection}': version {serving} is the first that served, but for those that were gone back "
+            "from. --to names any that is kept."
+        )
     return max(earlier)
 
 
@@ -112,14 +149,14 @@ def why_closed(connections: Connections, collection: str, version: int) -> str:
     closure = promotions.closure(collection)
     if closure is None:
         return ""
+    remedy = f"`plumbline collection open --collection {collection}`"
+    if not all(connections.store.has(collection, each) for each in (closure.good, closure.bad)):
+        return f"promotion is closed ({closure.reason}), and the versions it is about are gone; open it with {remedy}"
     good, bad, candidate = (
         connections.store.open(collection, version=each).documents() for each in (closure.good, closure.bad, version)
     )
     if same_cause(good, bad, candidate):
-        return (
-            f"promotion is closed since {closure.since:%Y-%m-%d %H:%M} UTC ({closure.reason}); open it with "
-            f"`plumbline collection open --collection {collection}`"
-        )
+        return f"promotion is closed since {closure.since:%Y-%m-%d %H:%M} UTC ({closure.reason}); open it with {remedy}"
     reason = f"what version {closure.bad} had changed is not as it was"
     promotions.open(collection, by="check", reason=reason)
     connections.store.open(collection).keep("closed", [])

@@ -5,27 +5,23 @@ from dataclasses import dataclass
 
 from evals.freshness import Freshness, later_than
 from evals.gate import Gate, Gates, hold_for_quarantine, judge_differences, judge_retrieval, named, read_gates
-from evals.paired import POOLED_NIGHTS, Paired
+from evals.paired import POOLED_NIGHTS
 from flows.connect import Connections
-from flows.labelled import Measured
+from flows.labelled import Compared, Measured
 from flows.nights import date_of
-from flows.pointers import go_back, move_pointers, prove, proven_version, why_closed
+from flows.pointers import Standing, go_back, hold_pointers, move_pointers, prove, stand, why_closed
 from knowledge.promotion import Promotions
 from knowledge.quarantine import accept_all
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a check has seen of a candidate.
+    """What a check has seen. freshness: by version, of the three. broken: expectations of the contract on results."""
 
-    freshness: by version, of the candidate, of what serves and of the proven one. differences: by version, of the
-    candidate and of what serves unproven, against the proven one. broken: expectations of the contract on results.
-    """
-
-    version: int
+    standing: Standing
     freshness: Mapping[int, tuple[Freshness, ...]]
     measured: Measured
-    differences: Mapping[int, Paired]
+    compared: Compared
     broken: tuple[str, ...] = ()
 
 
@@ -36,7 +32,7 @@ class Decision:
     gate: Gate
     production: int | None
     proven: int | None
-    moved: bool
+    moved: bool = False
     rolled_back: bool = False
 
 
@@ -45,42 +41,52 @@ def promote(connections: Connections, collection: str, evidence: Evidence) -> De
 
     Where it may not, and what serves unproven shows by now to be worse than the proven version, that one serves again.
     """
-    gates = read_gates(connections.project.evals / "gates.yaml")
-    before, proven = connections.production_version(collection), proven_version(connections, collection)
+    with hold_pointers(connections, collection):
+        now = stand(connections, collection, evidence.standing.version)
+        if now != evidence.standing:
+            moved_by_another = Gate("fail", "what serves was moved while this check looked at it; run the check again")
+            return Decision(moved_by_another, now.serving, now.proven)
+        if now.serving is not None and now.proven == now.serving:
+            prove(connections, collection, now.serving)  # so that what serves unproven later does not take its place
+        return _decide(connections, collection, evidence)
+
+
+def _decide(connections: Connections, collection: str, evidence: Evidence) -> Decision:
+    standing, gates = evidence.standing, read_gates(connections.project.evals / "gates.yaml")
     promotions, tonight = Promotions(connections.history), date_of(connections)
-    earlier = promotions.earlier(collection, proven=proven, before=tonight, last=POOLED_NIGHTS - 1) if proven else []
+    proven = standing.proven or 0
+    earlier = promotions.earlier(collection, proven=proven, before=tonight, last=POOLED_NIGHTS - 1)
     gate = judge_retrieval(
         evidence.measured.quality,
         gates,
         collection,
-        tonight=evidence.differences.get(evidence.version),
+        tonight=evidence.compared.differences.get(standing.version),
         earlier=earlier,
-        problems=_forbidden(evidence, before),
+        problems=_forbidden(evidence),
     )
     gate = _look_at_quarantine(connections, collection, gate, evidence)
-    gate = _look_at_closure(connections, collection, gate, evidence.version)
+    gate = _look_at_closure(connections, collection, gate, standing)
     moved, worse = False, ""
     if gate.opens:
-        moved = _serve(connections, collection, evidence.version, gate)
-    elif before is not None and before in evidence.differences and before != proven:
-        worse = _worse([*earlier, evidence.differences[before].differences], gates)
-    if worse and proven is not None:
-        go_back(
-            connections, collection, to=proven, by="check", reason=f"check: version {before} serves unproven; {worse}"
-        )
-    production = connections.production_version(collection)
-    if production is not None and proven is not None and production in evidence.differences:
-        served = evidence.differences[production].differences
-        promotions.note(collection, tonight, version=production, proven=proven, differences=served)
-    return Decision(gate, production, proven_version(connections, collection), moved=moved, rolled_back=bool(worse))
+        moved = _serve(connections, collection, standing, gate)
+    elif worse := _worse(evidence, earlier, gates):
+        reason = f"version {standing.serving} serves unproven; {worse}"
+        go_back(connections, collection, to=proven, by="check", reason=f"check: {reason}")
+        gate = Gate("fail", f"{gate.reason}; version {proven} serves again and promotion is closed, as {reason}")
+    after = stand(connections, collection, standing.version)
+    if after.serving in evidence.compared.differences and after.serving != after.proven:
+        served = evidence.compared.differences[after.serving].differences
+        promotions.note(collection, tonight, version=after.serving, proven=proven, differences=served)
+    return Decision(gate, after.serving, after.proven, moved=moved, rolled_back=bool(worse))
 
 
-def _forbidden(evidence: Evidence, serving: int | None) -> list[str]:
+def _forbidden(evidence: Evidence) -> list[str]:
     """What no figure of retrieval makes good."""
+    serving, version = evidence.standing.serving, evidence.standing.version
     leaks = [str(leak) for leak in evidence.measured.leaks]
     late: tuple[str, ...] = ()
     if serving is not None:  # where nothing serves, late is better than nothing
-        late = later_than(evidence.freshness[serving], evidence.freshness[evidence.version])
+        late = later_than(evidence.freshness[serving], evidence.freshness[version])
     return [
         *named("shown to somebody whom it is not for", leaks),
         *named("past its freshness target, and not so in what serves", late),
@@ -90,9 +96,9 @@ def _forbidden(evidence: Evidence, serving: int | None) -> list[str]:
 
 def _look_at_quarantine(connections: Connections, collection: str, gate: Gate, evidence: Evidence) -> Gate:
     """Hold a version that lost too many documents at once; not the first one, whose place no better one has."""
-    if connections.production_version(collection) is None:
+    if evidence.standing.serving is None:
         return gate
-    listed = sum(each.documents for each in evidence.freshness[evidence.version])
+    listed = sum(each.documents for each in evidence.freshness[evidence.standing.version])
     kept_out = connections.history.quarantined(collection)
     new = [entry.rejected.doc_id for entry in kept_out if entry.accepted_at is None]
     held = hold_for_quarantine(gate, new, listed, max_share=connections.settings.alarms.quarantine_share)
@@ -102,26 +108,32 @@ def _look_at_quarantine(connections: Connections, collection: str, gate: Gate, e
     return Gate("fail", f"{held.reason}; {remedy}")
 
 
-def _look_at_closure(connections: Connections, collection: str, gate: Gate, version: int) -> Gate:
+def _look_at_closure(connections: Connections, collection: str, gate: Gate, standing: Standing) -> Gate:
     """Hold every candidate of a closed collection; what serves may go on serving."""
-    if connections.production_version(collection) == version:
+    if standing.serving == standing.version:
         return gate
-    closed = why_closed(connections, collection, version)
+    closed = why_closed(connections, collection, standing.version)
     return Gate("fail", f"{gate.reason}; {closed}" if gate.verdict == "fail" else closed) if closed else gate
 
 
-def _serve(connections: Connections, collection: str, version: int, gate: Gate) -> bool:
+def _serve(connections: Connections, collection: str, standing: Standing, gate: Gate) -> bool:
     """Let a version serve, and say whether that moved a pointer; what passed, or is the first, is proven."""
-    first = connections.production_version(collection) is None
+    if gate.verdict == "pass" or standing.proven is None:
+        prove(connections, collection, standing.version)
     unproven = "" if gate.verdict == "pass" else "unproven, "
-    moved = move_pointers(connections, collection, version, by="check", reason=f"check: {unproven}{gate.reason}")
+    reason = f"check: {unproven}{gate.reason}"
+    moved = move_pointers(connections, collection, standing.version, by="check", reason=reason)
     accept_all(connections.history, collection)
-    if gate.verdict == "pass" or first:
-        prove(connections, collection, version)
     return moved
 
 
-def _worse(nights: Sequence[Mapping[str, float]], gates: Gates) -> str:
-    """Why a version is worse than the proven one; empty where nothing shows that it is."""
+def _worse(evidence: Evidence, earlier: Sequence[Mapping[str, float]], gates: Gates) -> str:
+    """Why what serves unproven is worse than the proven version; empty where nothing shows it, or that one leaks."""
+    standing, differences = evidence.standing, evidence.compared.differences
+    if standing.serving is None or standing.serving == standing.proven or standing.serving not in differences:
+        return ""
+    if evidence.compared.proven_leaks:
+        return ""
+    nights = [*earlier, differences[standing.serving].differences]
     judged = judge_differences(nights, margin=gates.margin, min_queries=gates.min_queries)
     return judged.reason if judged.verdict == "fail" else ""

@@ -56,9 +56,11 @@ def queries_propose(assistant: str, count: int, as_json: bool) -> int:
     found = sorted((each for each in said if isinstance(each, Query)), key=lambda query: query.id)
     path = folder / f"proposed-{collection}.yaml"
     if found:
-        standing = read_content(path, Queries).queries if path.exists() else ()
+        standing = read_content(path, Queries) if path.exists() else None
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(written(collection, [*standing, *found]), encoding="utf-8")
+        aside = path.with_suffix(".part")  # no check reads half of it
+        aside.write_text(written(standing, collection, found), encoding="utf-8")
+        aside.replace(path)
     content = {
         "collection": collection,
         "file": str(path.relative_to(connections.project.folder)),
@@ -85,6 +87,8 @@ async def _ask(calls: "Calls", models: tuple[str, ...], account: "Account", exce
         return proposed(excerpt, (await buy_structured(request, buy)).content)
     except CallError as problem:
         return f"{excerpt.doc_id}: {problem}"
+    except ValueError:
+        return f"{excerpt.doc_id}: the model wrote an empty question"
 
 
 def _excerpts(opened: "Collection", known: Sequence[Query], count: int) -> Iterator[Excerpt]:

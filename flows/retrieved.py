@@ -39,21 +39,21 @@ def _hold(rows: list[dict[str, Any]], path: Path, page: Path, met: Path, wanted:
     validated = validate(pd.DataFrame(rows), path, run=run)
     make_folder(page.parent)
     page.write_text(validated.page, encoding="utf-8")
-    if not validated.broken:
-        make_folder(met.parent)
-        met.write_text(wanted, encoding="utf-8")
+    make_folder(met.parent)
+    met.write_text("" if validated.broken else wanted, encoding="utf-8")
     return tuple(map(str, validated.broken))
 
 
 def _row(query: str, hits: Sequence[Hit]) -> dict[str, Any]:
     """One query: how many passages and documents it found, and what is wrong with them."""
     scores = [hit.score for hit in hits]
+    ranked = [hit.score for hit in hits if not hit.superseded_by]  # the others stand behind what replaces them
     return {
         "query": query,
         "passages": len(hits),
         "documents": len({hit.doc_id for hit in hits}),
         "doubled": len(hits) - len({hit.chunk_id for hit in hits}),
         "blank": sum(not hit.text.strip() for hit in hits),
-        "out_of_order": sum(after > before for before, after in pairwise(scores)),
+        "out_of_order": sum(after > before for before, after in pairwise(ranked)),
         "best_score": max(scores, default=0.0),
     }

@@ -17,6 +17,7 @@ from knowledge.errors import StateError
 
 FULL_BYTES = 1_000_000  # with less room nothing here can be written
 _POLL_SECONDS = 0.2
+_LOOK, _LOOK_MINUTES = "freshness", 60  # a look at freshness waits so long for any run, and any run for it
 
 
 def make_folder(folder: Path) -> Path:
@@ -35,8 +36,9 @@ def make_folder(folder: Path) -> Path:
 def hold_state(project: Project, what: str) -> Iterator[None]:
     """Keep the state folder for this process while a run writes to it.
 
-    While another has it, wait for `busy_wait_minutes`; StateError is raised when it is still busy then. The operating
-    system frees the lock when the process ends, however it ends.
+    While another has it, wait for `busy_wait_minutes`; StateError is raised when it is still busy then. A look at
+    freshness, which comes every hour, is waited for and waits in any case. The operating system frees the lock when
+    the process ends, however it ends.
     """
     state = make_folder(project.state)
     if not os.access(state, os.W_OK):
@@ -46,7 +48,7 @@ def hold_state(project: Project, what: str) -> Iterator[None]:
         raise disk_full(state, f"{free_mb:.0f} MB are free, {project.settings.min_free_mb:.0f} MB are needed")
     about = state / "run.json"
     lock = FileLock(state / "run.lock", is_singleton=True)
-    _acquire(lock, state, about, wait_minutes=project.settings.busy_wait_minutes)
+    _acquire(lock, state, about, wait_minutes=_patience(project, what, about))
     try:
         if lock.lock_counter == 1:
             entry = {
@@ -58,6 +60,13 @@ def hold_state(project: Project, what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _patience(project: Project, what: str, about: Path) -> float:
+    """Minutes to wait for whoever holds the state folder."""
+    if what.startswith(_LOOK) or _entry(about).get("run", "").startswith(_LOOK):
+        return max(project.settings.busy_wait_minutes, _LOOK_MINUTES)
+    return project.settings.busy_wait_minutes
 
 
 def _acquire(lock: BaseFileLock, state: Path, about: Path, *, wait_minutes: float) -> None:
@@ -96,11 +105,18 @@ def end_left_over_servers(project: Project) -> None:
 
 
 def _holder(about: Path) -> str:
+    entry = _entry(about)
+    told = "({run}, process {pid}, since {since})".format_map(entry) if entry else ""
+    return f"another run {told}".rstrip()
+
+
+def _entry(about: Path) -> dict[str, str]:
+    """Who holds the state folder, or held it last; empty where nobody has said."""
     try:
         entry = json.loads(about.read_text(encoding="utf-8"))
-        return f"another run ({entry['run']}, process {entry['pid']}, since {entry['since']})"
-    except (OSError, ValueError, KeyError):
-        return "another run"
+        return {name: str(entry[name]) for name in ("run", "pid", "since")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def disk_full(state: Path, detail: str) -> StateError:

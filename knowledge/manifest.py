@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -128,10 +128,17 @@ class Manifest(Content):
     @property
     def manifest_digest(self) -> str:
         """Names exactly this content; a comment or a reordering in the file does not change it."""
+        return digest(self._content({"generation": True} if self.generation == Generation() else {}))
+
+    @property
+    def digest_without_prompt(self) -> str:
+        """Names the content but for the prompt."""
+        return digest(self._content({"prompt": True}))
+
+    def _content(self, left_out: dict[str, Any]) -> dict[str, Any]:
         # without what is not set, so that a key that comes later leaves the digests of earlier nights as they were
         usual = {"retrieval": {name for name in ("collapse", "neighbours") if not getattr(self.retrieval, name)}}
-        left_out = usual | ({"generation": True} if self.generation == Generation() else {})
-        return digest(self.model_dump(mode="json", exclude_none=True, exclude=left_out))
+        return self.model_dump(mode="json", exclude_none=True, exclude=usual | left_out)
 
     @property
     def prompt_digest(self) -> str:

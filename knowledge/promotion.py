@@ -30,11 +30,14 @@ class Promotions:
         self._database = database
 
     def earlier(self, collection: str, *, proven: int, before: date, last: int) -> list[dict[str, float]]:
-        """The differences of the last so many nights before a date against this proven version, oldest first."""
+        """The differences of the last so many nights before a date against this proven version, oldest first.
+
+        A night on which the proven version itself served says nothing of another one.
+        """
         row = tables.comparison.c
         query = (
             select(row.differences)
-            .where(row.collection == collection, row.proven == proven, row.night < before)
+            .where(row.collection == collection, row.proven == proven, row.version != proven, row.night < before)
             .order_by(row.night.desc())
             .limit(last)
         )

@@ -225,7 +225,7 @@ class Collection:
 
     def _view(self) -> View:
         """The open version as searches see it."""
-        if self._seen is None or self._seen.dataset.version != self.version:
+        if self._seen is None or self._seen.version != self.version:
             self._seen = View(self._dataset, self.name)
         return self._seen
 

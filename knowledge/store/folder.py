@@ -46,6 +46,13 @@ class Store:
             ) from None
         return Collection(dataset, name, read_only=version is not None)
 
+    def has(self, name: str, version: int | None) -> bool:
+        """Is this version of a collection still there?"""
+        try:
+            return version is not None and self.open(name, version=version).version == version
+        except CollectionError:
+            return False
+
     def candidate(self, name: str) -> Collection:
         """The newest version whose documents add up: the one that may serve next. Raises CollectionError."""
         version = self.open(name).tagged(CANDIDATE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from os import cpu_count
@@ -63,10 +63,22 @@ def search_many(view: View, questions: Sequence[Question], *, limit: int, mode: 
     nearness = [
         {row: float(vectors[row] @ each.vector) for row in rows} for each, rows in zip(questions, best, strict=True)
     ]
-    return [
+    found_hits = [
         ranked(each, passages, text=text, near=near)[:limit]
         for each, text, near in zip(best, texts, nearness, strict=True)
     ]
+    return [_replaced_in_sight(view, each, hits) for each, hits in zip(questions, found_hits, strict=True)]
+
+
+def _replaced_in_sight(view: View, question: Question, hits: list[Hit]) -> list[Hit]:
+    """The same: but what replaces a document is named to those alone who may see it."""
+    names = {hit.superseded_by for hit in hits if hit.superseded_by}
+    if not names:
+        return hits
+    seen = visible(view, question.groups, EVERYTHING)
+    listed = ", ".join(map(quoted, sorted(names)))
+    in_sight = set(view.scan(f"doc_id IN ({listed}) AND {seen}", ["doc_id"])["doc_id"].to_pylist())
+    return [hit if hit.superseded_by in {None, *in_sight} else replace(hit, superseded_by=None) for hit in hits]
 
 
 def passages_of(view: View, chunk_ids: Iterable[str], seen: str) -> dict[str, Hit]:

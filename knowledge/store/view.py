@@ -22,6 +22,7 @@ class View:
 
     def __init__(self, dataset: Any, name: str):
         self.dataset = dataset
+        self.version = int(dataset.version)  # of upkeep the dataset itself moves on
         self.name = name
         self._meeting = lru_cache(_CONDITIONS)(self._read_meeting)
         self._met_by_all = lru_cache(_CONDITIONS)(self._count_meeting)

@@ -20,7 +20,7 @@ def visible(view: View, groups: Iterable[str], wanted: Filter) -> str:
     for column, condition in _wanted(wanted).items():
         if column not in held:
             raise CollectionError(
-                f"collection '{view.name}': version {view.dataset.version} is of an earlier release and does not know "
+                f"collection '{view.name}': version {view.version} is of an earlier release and does not know "
                 f"the {column} of its passages. Run `plumbline ingest --collection {view.name}`, or leave it out."
             )
         conditions.append(condition)

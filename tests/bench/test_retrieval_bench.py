@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench import retrieval
+from bench import retrieval, retrieval_synthetic
 from bench.beir import read_beir
 from bench.chunk_positions import locate
 from bench.paired_bootstrap import interval
@@ -173,3 +173,9 @@ def test_an_interval_holds_the_mean_and_is_the_same_again():
 
 def test_recall_against_exact_search_is_the_share_found():
     assert recall([["a", "b"], ["c", "d"]], [["b", "a"], ["c", "x"]]) == 0.75
+
+
+def test_made_chunks_are_written_and_found():
+    figures = retrieval_synthetic.measure(600)
+    assert figures["chunks"] == 600
+    assert figures["recall@10"] == 1.0

@@ -9,12 +9,11 @@ import yaml
 from made_nights import CHECKED_AT
 
 from evals.freshness import Freshness
-from evals.paired import Paired
 from flows.connect import Connections
 from flows.labelled import compare_with, measure_version
 from flows.listed import measure_versions
 from flows.params import Project
-from flows.pointers import proven_version
+from flows.pointers import stand
 from flows.promotion import Decision, Evidence, promote
 from knowledge.digest import digest
 from knowledge.history import Night
@@ -52,6 +51,7 @@ def make_version(
     embed_id: str | None = None,
     *,
     groups: tuple[str, ...] = ("public",),
+    superseded_by: str | None = None,
 ) -> int:
     """A version in which these documents have these texts, and the others are as they were."""
     collection = connections.store.create("mine")
@@ -62,6 +62,7 @@ def make_version(
             **{"headings": [], "findings": [], "languages": ["eng"], "groups": list(groups), "ordinal": 0, "tokens": 4},
             **{"chunk_id": f"{doc_id}#0", "doc_id": doc_id, "text": text, "terms": terms_of(text, ["eng"])},
             **{"doc_sha": digest(text), "source": "d", "modified_at": 0, "duplicate_of": None},
+            **{"tags": [], "superseded_by": superseded_by},
             **{"embed_id": embed_id or connections.embedder.embed_id},
             "vector": connections.embedder.embed([text])[0].tolist(),
         }
@@ -75,16 +76,11 @@ def make_version(
 
 def look(connections: Connections, version: int, *, fresh: dict[int, tuple[Freshness, ...]] | None = None) -> Evidence:
     """What a check sees of a version."""
-    proven, serving = proven_version(connections, "mine"), connections.production_version("mine")
+    standing = stand(connections, "mine", version)
     measured = measure_version(connections, "mine", version)
-    differences: dict[int, Paired] = {}
-    if proven is not None and serving is not None:
-        qualities = {each: measure_version(connections, "mine", each).quality for each in {version, serving} - {proven}}
-        qualities |= {version: measured.quality}
-        differences = compare_with(connections, "mine", proven, qualities)
-    known = {each for each in (version, serving, proven) if each is not None}
-    freshness = fresh or measure_versions(connections, "mine", known, CHECKED_AT)
-    return Evidence(version, freshness, measured, differences)
+    compared = compare_with(connections, "mine", standing, measured)
+    freshness = fresh or measure_versions(connections, "mine", standing.versions, CHECKED_AT)
+    return Evidence(standing, freshness, measured, compared)
 
 
 def check_night(connections: Connections, version: int, *, day: int) -> Decision:

@@ -62,14 +62,14 @@ def test_a_run_that_was_killed_leaves_no_lock(project: Project) -> None:
 
 
 @contextmanager
-def _other_run(project: Project, seconds: float) -> Iterator[None]:
+def _other_run(project: Project, seconds: float, what: str = "nightly support") -> Iterator[None]:
     """Another process that holds the state folder for so long."""
     code = "\n".join(
         [
             "import sys, time; from pathlib import Path",
             "from flows.state import hold_state; from flows.params import Project",
             "folder = Path(sys.argv[1]); project = Project(folder, folder / 'state', 'sqlite://', None)",
-            f"with hold_state(project, 'nightly support'): print(flush=True); time.sleep({seconds})",
+            f"with hold_state(project, '{what}'): print(flush=True); time.sleep({seconds})",
         ]
     )
     command = [sys.executable, "-c", code, str(project.folder)]
@@ -95,6 +95,13 @@ def test_a_busy_state_folder_stops_a_run_unless_it_is_told_to_wait(
     with _other_run(project, 60), pytest.raises(StateError, match=still), hold_state(short, "up"):
         pass
     assert re.match(f"waiting up to 0.005 minutes: {busy} using ", capsys.readouterr().err)
+
+
+def test_a_look_at_freshness_is_waited_for_and_waits_whatever_the_setting(project: Project) -> None:
+    with _other_run(project, 1.5, "freshness support"), hold_state(project, "nightly support"):
+        pass
+    with _other_run(project, 1.5), hold_state(project, "freshness support"):
+        pass
 
 
 def test_a_run_that_waits_goes_on_when_the_other_has_ended(

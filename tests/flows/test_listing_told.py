@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from made_versions import connections_to, write_source
+from made_nights import CHECKED_AT
+from made_versions import connections_to, make_version, write_source
 
+from flows.listed import measure_versions
 from flows.listing import list_sources
 
 
@@ -23,3 +25,11 @@ def test_rules_that_are_about_no_document_are_said(tmp_path: Path, capsys) -> No
         "ingest: source 'd': the rule for 'apii/**' matches no document. Is it misspelt?",
         "ingest: 'd/neww.md' replaces other documents but is not listed. Is it misspelt?",
     ]
+
+
+def test_documents_of_a_source_that_nobody_describes_any_more_are_orphaned(tmp_path: Path) -> None:
+    connections = connections_to(tmp_path)
+    version = make_version(connections, {"d/a": "text"})
+    (freshness,) = measure_versions(connections, "mine", [version], CHECKED_AT)[version]
+    row = freshness.as_row()
+    assert (row["source"], row["owner"], row["orphaned"]) == ("d", "its source is gone", ["d/a"])

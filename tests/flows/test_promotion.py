@@ -19,7 +19,7 @@ from sqlalchemy import update
 
 from evals.paired import bound_mean
 from flows.connect import Connections
-from flows.pointers import go_back, move_pointers, opened_as_of, proven_version, version_before
+from flows.pointers import go_back, move_pointers, opened_as_of, stand, version_before
 from flows.promotion import promote
 from knowledge import tables
 from knowledge.errors import CollectionError
@@ -34,6 +34,11 @@ def connections(tmp_path: Path) -> Connections:
     ask(found, *QUERIES)
     found.project.evals.joinpath("gates.yaml").write_text("floors: {mine: {recall@5: 0.1}}\n")
     return found
+
+
+def _serving_and_proven(connections: Connections) -> tuple[int | None, int | None]:
+    standing = stand(connections, "mine", 1)
+    return standing.serving, standing.proven
 
 
 def _spoilt(count: int, start: int = 0) -> dict[str, str]:
@@ -70,7 +75,7 @@ def test_without_evidence_a_version_serves_unproven_and_is_held_against_what_is_
     assert pointer.reason.startswith("check: unproven, nDCG@10 -0.0")
     version = make_version(connections, _spoilt(5, start=1))
     third = check_night(connections, version, day=3)
-    against_first = look(connections, version).differences[version]
+    against_first = look(connections, version).compared.differences[version]
     assert third.gate.difference == bound_mean(against_first.differences)
     assert (third.gate.verdict, third.production) == ("fail", second)
 
@@ -100,7 +105,7 @@ def test_a_closed_collection_stays_closed_until_the_cause_has_changed(connection
     bad = make_version(connections, {"d/new": "An odd page."})
     check_night(connections, bad, day=2)
     go_back(connections, "mine", to=good, by="person", reason="odd answers")
-    assert (connections.production_version("mine"), proven_version(connections, "mine")) == (good, good)
+    assert _serving_and_proven(connections) == (good, good)
     same = check_night(connections, make_version(connections, {"d/other": "Another page."}), day=3)
     assert (same.gate.verdict, same.production) == ("fail", good)
     assert "closed since" in same.gate.reason
@@ -193,3 +198,86 @@ def test_a_candidate_that_is_late_where_what_serves_is_not_is_held(connections: 
         assert ("past its freshness target, and not so in what serves (1): d/a" in decision.gate.reason) is (
             verdict == "fail"
         )
+
+
+def test_quiet_nights_are_no_evidence_for_a_version_that_comes_after_them(connections: Connections) -> None:
+    first = make_version(connections, TEXTS)
+    for day in range(1, 8):
+        check_night(connections, first, day=day)
+    second = make_version(connections, _spoilt(1))
+    decision = check_night(connections, second, day=8)
+    assert (decision.gate.verdict, decision.proven) == ("not enough evidence", first)
+    assert "pooled" not in decision.gate.reason
+
+
+def test_nobody_is_taken_back_to_a_version_that_shows_what_is_restricted_by_now(connections: Connections) -> None:
+    write_source(connections)
+    first = make_version(connections, TEXTS)
+    check_night(connections, first, day=1)
+    ask(connections, *QUERIES[15:])
+    bad = make_version(connections, _spoilt(9))
+    check_night(connections, bad, day=2)
+    connections.store.open("mine").tag("proven", first)
+    ask(connections, *QUERIES)
+    write_source(connections, access=[{"glob": "workshop*", "groups": ["hr"]}])
+    decision = check_night(connections, bad, day=3)
+    assert (decision.gate.verdict, decision.rolled_back, decision.production) == ("fail", False, bad)
+
+
+def test_a_second_way_back_does_not_lead_to_what_was_gone_back_from(connections: Connections) -> None:
+    good, bad, mended = (make_version(connections, {"d/a": f"text {number}"}) for number in range(3))
+    for version in (good, bad):
+        move_pointers(connections, "mine", version, by="check", reason="good")
+    go_back(connections, "mine", to=version_before(connections, "mine"), by="person", reason="bad")
+    move_pointers(connections, "mine", mended, by="check", reason="good")
+    assert version_before(connections, "mine") == good
+
+
+def test_a_pointer_that_was_moved_while_a_check_looked_is_left_where_it_is(connections: Connections) -> None:
+    versions = [make_version(connections, TEXTS | {"d/a": f"text {number}"}) for number in range(3)]
+    for day, version in enumerate(versions[:2], start=1):
+        check_night(connections, version, day=day)
+    seen = look(connections, versions[2])
+    go_back(connections, "mine", to=versions[0], by="person", reason="bad answers")
+    decision = promote(connections, "mine", seen)
+    assert (decision.gate.verdict, decision.production, decision.moved) == ("fail", versions[0], False)
+    assert "run the check again" in decision.gate.reason
+
+
+def test_going_back_that_ends_anywhere_is_not_taken_back_by_the_next_check(connections: Connections) -> None:
+    good = make_version(connections, _spoilt(9) | dict(list(TEXTS.items())[9:]))
+    bad = make_version(connections, TEXTS)
+    for day, version in enumerate((good, bad), start=1):
+        check_night(connections, version, day=day)
+    ended = RuntimeError("killed")
+
+    class Killed(Connections):
+        """Ends where pointers would move."""
+
+        def holders(self, collection: str) -> dict[str, str]:
+            raise ended
+
+    killed = Killed(connections.project)
+    killed.production_version = connections.production_version  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        go_back(killed, "mine", to=good, by="person", reason="a secret page")
+    assert _serving_and_proven(connections) == (bad, good)
+    go_back(connections, "mine", to=good, by="person", reason="a secret page")
+    decision = check_night(connections, bad, day=3)
+    assert (decision.gate.verdict, decision.production, decision.rolled_back) == ("fail", good, False)
+
+
+def test_where_what_serves_is_no_more_in_the_store_the_candidate_is_as_the_first(connections: Connections) -> None:
+    move_pointers_to = {"release": "r", "versions": {"mine": 99}, "moved_by": "check", "reason": "good"}
+    connections.history.move_pointer("collection:mine", **move_pointers_to)
+    version = make_version(connections, TEXTS)
+    decision = check_night(connections, version, day=1)
+    assert (decision.gate.verdict, decision.production, decision.proven) == ("pass", version, version)
+
+
+def test_what_served_before_there_were_proven_versions_stays_the_one_to_compare_with(connections: Connections) -> None:
+    first = make_version(connections, TEXTS)
+    move_pointers(connections, "mine", first, by="check", reason="an earlier release")
+    for day, lost in ((1, 1), (2, 2)):
+        decision = check_night(connections, make_version(connections, _spoilt(lost)), day=day)
+        assert (decision.gate.verdict, decision.proven) == ("not enough evidence", first)

@@ -124,3 +124,13 @@ def test_a_filter_on_a_column_that_a_version_lacks_is_told(folder, collection, t
     assert _found(older, Filter(sources=("help",)), mode="vector") == ["help/a", "help/b"]
     with pytest.raises(CollectionError, match=r"'support': version 1 .* the tags of its passages\. Run `plumbline ing"):
         _found(older, Filter(tags=("terms",)))
+
+
+def test_what_replaces_a_document_is_named_to_those_alone_who_may_see_it(store):
+    collection = store.create("support")
+    old = chunk_row("d/old", "refund rules") | {"superseded_by": "hr/new"}
+    commit_rows(store, collection, old, chunk_row("hr/new", "refund rules", groups=("hr",)))
+    collection.upkeep()
+    for groups, named in (((), None), (("hr",), "hr/new")):
+        (hits,) = collection.search_many([Question("refund", axis_vector(0), groups)], limit=5)
+        assert {hit.doc_id: hit.superseded_by for hit in hits}["d/old"] == named

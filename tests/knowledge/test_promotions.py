@@ -18,11 +18,12 @@ def test_the_nights_before_against_the_same_proven_version_come_oldest_first(his
     promotions = Promotions(history)
     for day in range(1, 10):
         proven = 2 if day == 5 else 1
-        promotions.note("mine", date(2026, 12, day), version=day, proven=proven, differences={"q": day / 10})
+        promotions.note("mine", date(2026, 12, day), version=day + 1, proven=proven, differences={"q": day / 10})
     promotions.note("mine", date(2026, 12, 9), version=9, proven=1, differences={"q": 99.0})  # checked again
+    promotions.note("mine", date(2026, 12, 4), version=1, proven=1, differences={"q": 0.0})  # the proven one itself
     promotions.note("other", date(2026, 12, 8), version=9, proven=1, differences={"q": -1.0})
-    found = promotions.earlier("mine", proven=1, before=date(2026, 12, 10), last=4)
-    assert found == [{"q": 0.6}, {"q": 0.7}, {"q": 0.8}, {"q": 99.0}]
+    found = promotions.earlier("mine", proven=1, before=date(2026, 12, 10), last=6)
+    assert found == [{"q": 0.2}, {"q": 0.3}, {"q": 0.6}, {"q": 0.7}, {"q": 0.8}, {"q": 99.0}]
     assert promotions.earlier("mine", proven=1, before=date(2026, 12, 2), last=4) == [{"q": 0.1}]
 
 
