@@ -130,13 +130,15 @@ def version_before(connections: Connections, collection: str) -> int:
     entries = connections.history.audit(f"collection:{collection}")
     left = {entry["after"]["bad"] for entry in entries if entry["action"] == "close promotion"}
     served = {version for holder in holders for version in connections.history.served(holder, collection, last=SERVED)}
-    earlier = [version for version in served - left if version < serving]
+    earlier = [version for version in served if version < serving]
     if not earlier:
+        raise CollectionError(f"collection '{collection}': version {serving} is the first that served.")
+    if not set(earlier) - left:
         raise CollectionError(
-            f"collection '{collection}': version {serving} is the first that served, but for those that were gone back "
-            "from. --to names any that is kept."
+            f"collection '{collection}': every version that served before {serving} was gone back from. "
+            "--to names any that is kept."
         )
-    return max(earlier)
+    return max(set(earlier) - left)
 
 
 def why_closed(connections: Connections, collection: str, version: int) -> str:
