@@ -8,7 +8,7 @@ from knowledge.upkeep import UpkeepSettings
 
 TEXT_INDEX, VECTOR_INDEX = "terms_idx", "vector_idx"
 _ROWS_A_SEGMENT = 50_000  # of the vector index, and at most of a fragment: one graph at a time is in memory
-_LOOSE_ROWS = 5_000  # outside of the vector index; so many are compared one by one in 3 ms
+_LOOSE_ROWS = 5_000  # outside of the vector index; to compare so many one by one takes some 6 ms
 # the terms are what they should be already
 _TEXT_INDEX = {
     "base_tokenizer": "whitespace",
