@@ -1,8 +1,8 @@
 """Labelled queries: what a reader asks, and which documents, chunks or quotes should be found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,6 +12,7 @@ from knowledge.errors import ContentError
 from knowledge.source import NAME, check_group
 
 Grade = Annotated[int, Field(ge=1, le=2)]
+T = TypeVar("T")
 Group = Annotated[str, AfterValidator(check_group)]
 LANGUAGE = r"^[a-z]{2,3}$"
 KINDS_OF_LABEL = ("relevant", "relevant_chunks", "relevant_spans")
@@ -78,31 +79,30 @@ class Queries(Content):
 
 def read_queries(folder: Path, collection: str) -> list[Query]:
     """All labelled queries of a collection; an empty list where nobody wrote any. Raises ContentError."""
-    found: dict[str, Query] = {}
-    for path, written in _files(folder, collection):
-        for query in written.queries:
-            if query.id in found:
-                raise ContentError(f"{path}: query id '{query.id}' stands twice. Give one of them another id.")
-            found[query.id] = query
-    return list(found.values())
+    return _unique([(path, each, each.id) for path, file in _files(folder, collection) for each in file.queries])
 
 
 def read_principals(folder: Path, collection: str) -> list[Principal]:
     """As whom the queries of a collection are asked as well. Raises ContentError."""
-    found: dict[str, Principal] = {}
-    for path, written in _files(folder, collection):
-        for principal in written.principals:
-            if principal.name in found:
-                raise ContentError(f"{path}: principal '{principal.name}' stands twice. Give one of them another name.")
-            found[principal.name] = principal
-    return list(found.values())
+    return _unique([(path, each, each.name) for path, file in _files(folder, collection) for each in file.principals])
 
 
 def _files(folder: Path, collection: str) -> Iterator[tuple[Path, Queries]]:
     for path in sorted(folder.glob("*.yaml")):
-        written = read_content(path, Queries)
-        if written.collection == collection:
-            yield path, written
+        file = read_content(path, Queries)
+        if file.collection == collection:
+            yield path, file
+
+
+def _unique(written: Iterable[tuple[Path, T, str]]) -> list[T]:
+    """What is written, each under a name of its own. Raises ContentError."""
+    found: dict[str, T] = {}
+    for path, each, name in written:
+        if name in found:
+            what = type(each).__name__.lower()
+            raise ContentError(f"{path}: {what} '{name}' stands twice. Give one of them another name.")
+        found[name] = each
+    return list(found.values())
 
 
 def queries_digest(queries: Sequence[Query]) -> str:

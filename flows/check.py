@@ -57,7 +57,10 @@ def check_freshness(collection: str, standing: Standing) -> dict[int, tuple[Fres
 @step
 def check_retrieval(collection: str, standing: Standing) -> Measured:
     """Ask every labelled query, with its own reader's groups and as every principal, and score what is found."""
-    return measure_version(connect(), collection, standing.version)
+    measured = measure_version(connect(), collection, standing.version)
+    for glob in measured.unmatched:
+        say(f"check: {glob} matches no document, so it protects none. Is it misspelt?")
+    return measured
 
 
 @step

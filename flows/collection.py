@@ -9,7 +9,7 @@ import click
 
 from evals.diff import Moved, changed_documents, moved_documents
 from flows.doors import GOOD, json_option, show
-from knowledge.errors import CollectionError
+from knowledge.errors import CollectionError, PlumblineError
 
 if TYPE_CHECKING:
     from flows.connect import Connections
@@ -57,7 +57,6 @@ def collection_history(collection: str, as_json: bool) -> int:
 def collection_rollback(collection: str, version: int | None, reason: str, as_json: bool) -> int:
     """Serve an earlier version again, at once; no candidate serves until `collection open` or its cause has changed."""
     from flows.connect import connect
-    from flows.labelled import measure_version
     from flows.pointers import go_back, version_before
 
     connections = connect()
@@ -67,10 +66,20 @@ def collection_rollback(collection: str, version: int | None, reason: str, as_js
         raise CollectionError(f"collection '{collection}': version {to} serves already.")
     connections.searchable(connections.store.open(collection, version=to))
     go_back(connections, collection, to=to, by="person", reason=reason)
-    leaks = [asdict(leak) for leak in measure_version(connections, collection, to).leaks]
-    content = {"collection": collection, "before": serving, "production_version": to, "closed": True, "leaks": leaks}
-    show(content, _told_move, as_json)
+    content = {"collection": collection, "before": serving, "production_version": to, "closed": True}
+    show(content | _leaks(connections, collection, to), _told_move, as_json)
     return GOOD
+
+
+def _leaks(connections: "Connections", collection: str, version: int) -> dict[str, Any]:
+    """What a version shows to whom it is not for by now, or why that could not be looked for: it serves already."""
+    from flows.labelled import measure_version
+
+    try:
+        found = measure_version(connections, collection, version).leaks
+    except PlumblineError as problem:
+        return {"leaks": None, "leaks_unknown": str(problem)}
+    return {"leaks": [asdict(leak) for leak in found], "leaks_unknown": None}
 
 
 @collection.command("open")
@@ -176,13 +185,16 @@ def _told_history(content: dict[str, Any]) -> str:
 
 def _told_move(content: dict[str, Any]) -> str:
     name, before = content["collection"], content["before"]
-    leaks = [f"LEAK         {each['doc_id']} to {each['principal']}: {each['rule']}" for each in content["leaks"]]
-    return "\n".join(
-        [f"Serves       version {content['production_version']} of '{name}' again, instead of {before}", *leaks]
-    ) + (
-        f"\nClosed       no candidate serves until `plumbline collection open --collection {name}`, or until what "
+    lines = [f"Serves       version {content['production_version']} of '{name}' again, instead of {before}"]
+    lines += [
+        f"LEAK         {each['doc_id']} to {each['principal']}: {each['rule']}" for each in content["leaks"] or ()
+    ]
+    lines += [f"Leaks        not looked for: {content['leaks_unknown']}"] if content["leaks_unknown"] else []
+    lines.append(
+        f"Closed       no candidate serves until `plumbline collection open --collection {name}`, or until what "
         f"version {before} had changed is changed again"
     )
+    return "\n".join(lines)
 
 
 def _told_open(content: dict[str, Any]) -> str:

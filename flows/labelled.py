@@ -14,6 +14,7 @@ from evals.retrieval import RetrievalQuality, measure_retrieval
 from flows.connect import Connections
 from flows.pointers import Standing
 from flows.screen import say
+from knowledge.glob import glob_matches
 from knowledge.record import Hit
 from knowledge.source import Source
 from knowledge.store import Collection, Question
@@ -27,11 +28,15 @@ TIMED = 50  # queries that are asked singly as well, for their latency
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How the labelled queries fared in one version, and what was shown to whom it is not for."""
+    """How the labelled queries fared in one version, and what was shown to whom it is not for.
+
+    unmatched: globs of what must not be retrieved that no document of the version is like.
+    """
 
     quality: RetrievalQuality
     leaks: tuple[Leak, ...]
     found: dict[str, list[Hit]]
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,13 @@ def measure_version(connections: Connections, collection: str, version: int) -> 
     ]
     stands = what_stands(opened, documents, queries)
     quality = measure_retrieval(written, found, stands, latency_ms=latency_ms)
-    return Measured(quality, tuple(chain.from_iterable(leaks)), found)
+    unmatched = [
+        f"'{glob}' of principal '{each.name}'"
+        for each in principals
+        for glob in each.must_not_retrieve
+        if not any(glob_matches(glob, doc_id) for doc_id in documents)
+    ]
+    return Measured(quality, tuple(chain.from_iterable(leaks)), found, tuple(unmatched))
 
 
 def compare_with(connections: Connections, collection: str, standing: Standing, measured: Measured) -> Compared:

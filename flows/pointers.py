@@ -17,6 +17,8 @@ from knowledge.promotion import PROVEN, Promotions
 if TYPE_CHECKING:
     from knowledge.store import Collection
 
+SERVED = 30  # versions that have served are kept, however many have been made since: a month of nights
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -30,9 +32,6 @@ class Standing:
     def versions(self) -> set[int]:
         """All three, each once."""
         return {each for each in (self.version, self.serving, self.proven) if each is not None}
-
-
-SERVED = 30  # versions that have served are kept, however many have been made since: a month of nights
 
 
 def move_pointers(connections: Connections, collection: str, version: int, *, by: str, reason: str) -> bool:

@@ -197,7 +197,7 @@ TWICE = "query 'q' has relevant and relevant"
         ([{"id": "q", "text": "one", "relevant": {"s/a": 2}, "tags": "billing"}], "'queries.0.tags' is 'billing'"),
         ([{"id": "q", "text": "one", "relevant": {"s/a": 2}, "reviewed": "soon"}], "'queries.0.reviewed' is 'soon'"),
         ([], "'queries' is []"),
-        ([{"id": "q", "text": "one", "relevant": {"s/a": 2}}] * 2, "query id 'q' stands twice"),
+        ([{"id": "q", "text": "one", "relevant": {"s/a": 2}}] * 2, "query 'q' stands twice"),
     ],
 )
 def test_wrong_queries_are_refused_with_file_and_key(tmp_path, queries, named):
@@ -227,7 +227,7 @@ def test_a_query_id_in_two_files_of_a_collection_is_refused(tmp_path):
     content = {"collection": "help", "queries": [{"id": "q", "text": "refund", "relevant": {"a": 2}}]}
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(ContentError, match=r"two\.yaml: query id 'q' stands twice"):
+    with pytest.raises(ContentError, match=r"two\.yaml: query 'q' stands twice"):
         read_queries(tmp_path, "help")
 
 

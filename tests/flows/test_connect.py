@@ -1,5 +1,6 @@
 """The edges of the composition root: a full disk, left-over servers, one run at a time."""
 
+import json
 import os
 import re
 import shutil
@@ -98,10 +99,9 @@ def test_a_busy_state_folder_stops_a_run_unless_it_is_told_to_wait(
 
 
 def test_a_look_at_freshness_is_waited_for_and_waits_whatever_the_setting(project: Project) -> None:
-    with _other_run(project, 1.5, "freshness support"), hold_state(project, "nightly support"):
-        pass
-    with _other_run(project, 1.5), hold_state(project, "freshness support"):
-        pass
+    for first, second in (("freshness support", "nightly support"), ("nightly support", "freshness support")):
+        with _other_run(project, 1.5, first), hold_state(project, second):
+            assert json.loads((project.state / "run.json").read_text(encoding="utf-8"))["run"] == second
 
 
 def test_a_run_that_waits_goes_on_when_the_other_has_ended(

@@ -91,3 +91,10 @@ def test_labels_on_passages_and_quotes_count_as_those_on_documents(connections: 
     ).quality
     assert {query: scores["nDCG@10"] for query, scores in quality.per_query.items()} == {"passage": 1.0, "quote": 1.0}
     assert quality.stale == ("gone",)
+
+
+def test_a_glob_of_what_must_not_be_retrieved_that_is_like_no_document_is_named(connections: Connections) -> None:
+    visitor = {"name": "visitor", "must_not_retrieve": ["d/a", "pepole/**"]}
+    ask(connections, {"id": "q", "text": "refund", "relevant": {"d/a": 2}}, principals=[visitor])
+    measured = measure_version(connections, "mine", make_version(connections, {"d/a": "A refund."}))
+    assert measured.unmatched == ("'pepole/**' of principal 'visitor'",)

@@ -18,6 +18,7 @@ from made_versions import (
 from sqlalchemy import update
 
 from evals.paired import bound_mean
+from flows.collection import _leaks
 from flows.connect import Connections
 from flows.pointers import go_back, move_pointers, opened_as_of, stand, version_before
 from flows.promotion import promote
@@ -281,3 +282,12 @@ def test_what_served_before_there_were_proven_versions_stays_the_one_to_compare_
     for day, lost in ((1, 1), (2, 2)):
         decision = check_night(connections, make_version(connections, _spoilt(lost)), day=day)
         assert (decision.gate.verdict, decision.proven) == ("not enough evidence", first)
+
+
+def test_where_leaks_cannot_be_looked_for_going_back_is_told_all_the_same(connections: Connections) -> None:
+    version = make_version(connections, TEXTS)
+    assert _leaks(connections, "mine", version) == {"leaks": [], "leaks_unknown": None}
+    (connections.project.evals / "queries" / "mine.yaml").write_text("collection: mine\nquerys: []\n")
+    found = _leaks(connections, "mine", version)
+    assert found["leaks"] is None
+    assert "key 'queries' is missing" in found["leaks_unknown"]
