@@ -49,12 +49,12 @@ def bring_up(project: Project) -> dict[str, Server]:
         write_servers(project.state, servers)
 
     try:
+        if "prefect" in servers or "prefect" in wanted:  # before Prefect is imported: it reads its address once
+            _use_profile(project, servers["prefect"].url if "prefect" in servers else _url(wanted["prefect"][0]))
         for name, (port, words) in wanted.items():
             if name not in servers:
-                launch(name, words, f"http://{HOST}:{port}")
+                launch(name, words, _url(port))
         timeout = project.settings.servers.startup_timeout_seconds
-        if "prefect" in servers:
-            _use_profile(project, servers["prefect"])
         from flows.deployments import deploy, make_pool, wait_for_worker  # seconds, while the server starts
 
         if "prefect" in servers:
@@ -69,8 +69,9 @@ def bring_up(project: Project) -> dict[str, Server]:
     except BaseException:  # Ctrl-C as well: nothing stays half set up
         for server in reversed(started):
             _end(server)
-        write_servers(project.state, {name: each for name, each in servers.items() if each not in started})
-        if any(each.name == "prefect" for each in started):
+        left = {name: each for name, each in servers.items() if each not in started}
+        write_servers(project.state, left)
+        if "prefect" not in left:
             _profile(project).unlink(missing_ok=True)
         raise
     return servers
@@ -101,6 +102,10 @@ def _wanted(project: Project) -> dict[str, tuple[int, list[str]]]:
         words += ["--no-serve-artifacts", "--default-artifact-root", (folder / "artifacts").as_uri()]
         wanted["mlflow"] = (settings.mlflow_port, words)
     return wanted
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"
 
 
 def _check_port(name: str, port: int) -> None:
@@ -194,8 +199,8 @@ def _profile(project: Project) -> Path:
     return project.state / "prefect" / "profiles.toml"
 
 
-def _use_profile(project: Project, server: Server) -> None:
+def _use_profile(project: Project, url: str | None) -> None:
     make_folder(_profile(project).parent)
-    _profile(project).write_text(PROFILE.format(url=server.url), encoding="utf-8")
+    _profile(project).write_text(PROFILE.format(url=url), encoding="utf-8")
     os.environ.pop("PREFECT_PROFILE", None)
-    os.environ["PREFECT_API_URL"] = f"{server.url}/api"  # for the worker, and for this process
+    os.environ["PREFECT_API_URL"] = f"{url}/api"  # for the worker, and for this process

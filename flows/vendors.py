@@ -19,6 +19,7 @@ def quiet_vendors(project: Project) -> None:
         PYTHONWARNINGS="ignore",  # in child processes
         PREFECT_HOME=str(project.state / "prefect"),
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        PREFECT_SERVER_EPHEMERAL_ENABLED="false",  # a run has a server of ours; a second one would write its database
         PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
         PREFECT_SERVER_LOGGING_LEVEL="CRITICAL",
         MLFLOW_DISABLE_TELEMETRY="true",
