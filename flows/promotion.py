@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evals.access import Leak
 from evals.freshness import Freshness, later_than
 from evals.gate import Gate, Gates, hold_for_quarantine, judge_differences, judge_retrieval, named, read_gates
 from evals.paired import POOLED_NIGHTS
@@ -66,29 +67,26 @@ def _decide(connections: Connections, collection: str, evidence: Evidence) -> De
     )
     gate = _look_at_quarantine(connections, collection, gate, evidence)
     gate = _look_at_closure(connections, collection, gate, standing)
-    moved, worse = False, ""
+    moved = back = False
     if gate.opens:
         moved = _serve(connections, collection, standing, gate)
     elif worse := _worse(evidence, earlier, gates):
-        reason = f"version {standing.serving} serves unproven; {worse}"
-        go_back(connections, collection, to=proven, by="check", reason=f"check: {reason}")
-        gate = Gate("fail", f"{gate.reason}; version {proven} serves again and promotion is closed, as {reason}")
+        gate, back = _go_back(connections, collection, evidence, gate, to=proven, worse=worse)
     after = stand(connections, collection, standing.version)
     if after.serving in evidence.compared.differences and after.serving != after.proven:
         served = evidence.compared.differences[after.serving].differences
         promotions.note(collection, tonight, version=after.serving, proven=proven, differences=served)
-    return Decision(gate, after.serving, after.proven, moved=moved, rolled_back=bool(worse))
+    return Decision(gate, after.serving, after.proven, moved=moved, rolled_back=back)
 
 
 def _forbidden(evidence: Evidence) -> list[str]:
     """What no figure of retrieval makes good."""
     serving, version = evidence.standing.serving, evidence.standing.version
-    leaks = [str(leak) for leak in evidence.measured.leaks]
     late: tuple[str, ...] = ()
     if serving is not None:  # where nothing serves, late is better than nothing
         late = later_than(evidence.freshness[serving], evidence.freshness[version])
     return [
-        *named("shown to somebody whom it is not for", leaks),
+        *_leaking(evidence.measured.leaks),
         *named("past its freshness target, and not so in what serves", late),
         *evidence.broken,
     ]
@@ -127,12 +125,28 @@ def _serve(connections: Connections, collection: str, standing: Standing, gate: 
     return moved
 
 
+def _go_back(
+    connections: Connections, collection: str, evidence: Evidence, gate: Gate, *, to: int, worse: str
+) -> tuple[Gate, bool]:
+    """Let the proven version serve again, and say whether it does: one that leaks does not."""
+    leaks = _leaking(evidence.compared.proven_leaks)
+    reason = f"version {evidence.standing.serving} serves unproven; {worse}"
+    if leaks:
+        outcome = f"{reason}; version {to} is proven, but cannot serve again: {', '.join(leaks)}"
+        return Gate("fail", f"{gate.reason}; {outcome}"), False
+    go_back(connections, collection, to=to, by="check", reason=f"check: {reason}")
+    outcome = f"version {to} serves again and promotion is closed, as {reason}"
+    return Gate("fail", f"{gate.reason}; {outcome}"), True
+
+
+def _leaking(leaks: Sequence[Leak]) -> list[str]:
+    return named("shown to somebody whom it is not for", [str(leak) for leak in leaks])
+
+
 def _worse(evidence: Evidence, earlier: Sequence[Mapping[str, float]], gates: Gates) -> str:
-    """Why what serves unproven is worse than the proven version; empty where nothing shows it, or that one leaks."""
+    """Why what serves unproven is worse than the proven version; empty where nothing shows it."""
     standing, differences = evidence.standing, evidence.compared.differences
     if standing.serving is None or standing.serving == standing.proven or standing.serving not in differences:
-        return ""
-    if evidence.compared.proven_leaks:
         return ""
     nights = [*earlier, differences[standing.serving].differences]
     judged = judge_differences(nights, margin=gates.margin, min_queries=gates.min_queries)

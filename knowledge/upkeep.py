@@ -6,7 +6,7 @@ from knowledge.content import Content
 
 
 class UpkeepSettings(Content):
-    """exact_below: up to so many passages vectors are compared one by one, above they have an index (IVF_HNSW_SQ).
+    """exact_below: up to so many passages vectors are compared one by one, above they have an index (IVF_RQ).
 
     keep_versions: versions kept besides those that a tag names.
     """

@@ -50,7 +50,7 @@ class Checkout:
         out, err = io.StringIO(), io.StringIO()
         with (
             chdir(self.folder),
-            patch.dict(os.environ, self.environment(**_harness(), **more), clear=True),
+            patch.dict(os.environ, self.environment(**harness(), **more), clear=True),
             patch.object(sys, "argv", ["plumbline", *words]),
             warnings.catch_warnings(),
             _signals_kept(),
@@ -102,7 +102,7 @@ class Checkout:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def _harness() -> dict[str, str]:
+def harness() -> dict[str, str]:
     """The server of the fixture `prefect`, where a test has it, as the run's own."""
     url = PREFECT_API_URL.value()
     return {"PREFECT_API_URL": str(url), OWN_SERVER: str(url)} if url else {}

@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def first_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, dict[str, Any]]:
+def first_night(tmp_path_factory: pytest.TempPathFactory, prefect: None) -> tuple[Checkout, dict[str, Any]]:
     """A checkout whose first night has run, and what it said. Tests that change it copy it first.
 
     It runs once for all workers of the suite, each of which has a copy.
@@ -37,7 +37,7 @@ def first_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, dic
     with FileLock(shared / "first-night.lock"):
         if not said.exists():
             made.mkdir()
-            said.write_text(json.dumps(copy_project(made).json("nightly", "--night", "2026-11-02", apart=True)))
+            said.write_text(json.dumps(copy_project(made).json("nightly", "--night", "2026-11-02")))
     folder = tmp_path_factory.mktemp("first") / "night"
     shutil.copytree(made, folder, ignore=shutil.ignore_patterns("run.lock"))
     return Checkout(folder), json.loads(said.read_text())

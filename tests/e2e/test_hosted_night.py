@@ -12,7 +12,7 @@ from typing import Any
 import lancedb
 import pytest
 import yaml
-from checkout import PLUMBLINE, Checkout
+from checkout import PLUMBLINE, Checkout, harness
 
 from faults.running import RunningServer
 
@@ -81,7 +81,7 @@ def test_a_killed_night_buys_again_only_what_was_under_way(
 ) -> None:
     checkout = after_first_night
     settings = {"providers": {"openai": {"concurrency": 4}}}
-    environment = checkout.environment(**hosted(checkout, fault_server, models=settings))
+    environment = checkout.environment(**harness(), **hosted(checkout, fault_server, models=settings))
     fault_server.set(latency_seconds=0.2)
     command = [PLUMBLINE, "nightly", "--night", "2026-11-03", "--json"]
     chance = random.Random(4)

@@ -17,26 +17,21 @@ NIGHT = ["nightly", "--night", "2026-11-02", "--json"]
 
 
 @pytest.mark.parametrize(
-    "reached",
+    "killed_at",
     [
         # each table's first row marks a point of the night: begun, committed, served, answered
         pytest.param(["quarantine"], id="after the commit"),  # among the answers: test_hosted_night.py
         pytest.param(["night", "quarantine", "pointer", "result"] * 3, id="everywhere", marks=pytest.mark.nightly),
     ],
 )
-def test_a_killed_night_goes_on_and_ends_whole(checkout: Checkout, reached: list[str]) -> None:
+def test_an_interrupted_and_killed_night_goes_on_and_ends_whole(checkout: Checkout, killed_at: list[str]) -> None:
     database = checkout.folder / "state/plumbline.db"
-    for table in reached:
-        process = subprocess.Popen(
-            [PLUMBLINE, *NIGHT],
-            cwd=checkout.folder,
-            env=checkout.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    _interrupt(checkout)
+    for table in killed_at:
+        process = _begin(checkout)
         _wait_for_row(database, table, process)
         process.kill()
-        process.wait()
+        process.communicate()
     done = checkout.run_apart(*NIGHT)
     assert "was not finished: it goes on" in done.stderr
     assert_quiet(done.stderr)
@@ -62,8 +57,8 @@ def test_a_killed_night_goes_on_and_ends_whole(checkout: Checkout, reached: list
     assert not _servers_of(checkout)
 
 
-def test_an_interrupted_night_says_how_to_go_on_and_leaves_no_process(checkout: Checkout) -> None:
-    process = subprocess.Popen(
+def _begin(checkout: Checkout) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [PLUMBLINE, *NIGHT],
         cwd=checkout.folder,
         env=checkout.environment(),
@@ -71,6 +66,11 @@ def test_an_interrupted_night_says_how_to_go_on_and_leaves_no_process(checkout: 
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def _interrupt(checkout: Checkout) -> None:
+    """Ctrl-C says how to go on, and leaves no process."""
+    process = _begin(checkout)
     _wait_for_row(checkout.folder / "state/plumbline.db", "night", process)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
@@ -80,7 +80,7 @@ def test_an_interrupted_night_says_how_to_go_on_and_leaves_no_process(checkout: 
     assert not _servers_of(checkout)
 
 
-def _wait_for_row(database: Path, table: str, process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+def _wait_for_row(database: Path, table: str, process: subprocess.Popen[str]) -> None:
     """Return as soon as a table has its first row."""
     while process.poll() is None:
         if database.exists():

@@ -223,6 +223,8 @@ def test_nobody_is_taken_back_to_a_version_that_shows_what_is_restricted_by_now(
     write_source(connections, access=[{"glob": "workshop*", "groups": ["hr"]}])
     decision = check_night(connections, bad, day=3)
     assert (decision.gate.verdict, decision.rolled_back, decision.production) == ("fail", False, bad)
+    assert f"version {bad} serves unproven; nDCG@10 -" in decision.gate.reason
+    assert f"version {first} is proven, but cannot serve again: shown to somebody" in decision.gate.reason
 
 
 def test_a_second_way_back_does_not_lead_to_what_was_gone_back_from(connections: Connections) -> None:
