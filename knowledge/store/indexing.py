@@ -55,15 +55,15 @@ def _upkeep(dataset: Any, settings: UpkeepSettings) -> None:
 
 def _index_vectors(dataset: Any) -> None:
     """Index all vectors, unless the index lacks but a few."""
+    width = dataset.schema.field("vector").type.list_size
+    rounded = {"index_type": "IVF_SQ"} if width % 8 else {"index_type": "IVF_RQ", "num_bits": 8}
     covered = [
         segment.fragment_ids
         for index in dataset.describe_indices()
-        if index.name == VECTOR_INDEX
+        if (index.name, index.index_type) == (VECTOR_INDEX, rounded["index_type"])  # earlier releases had another
         for segment in index.segments
     ]
     loose = [each for each in dataset.get_fragments() if not any(each.fragment_id in ids for ids in covered)]
     if not covered or sum(each.count_rows() for each in loose) > _LOOSE_ROWS:
-        width = dataset.schema.field("vector").type.list_size
-        rounded = {"index_type": "IVF_SQ"} if width % 8 else {"index_type": "IVF_RQ", "num_bits": 8}
         # l2 ranks unit vectors as cosine does, whose scale in Lance depends on whether every row is indexed
         dataset.create_index("vector", name=VECTOR_INDEX, metric="l2", replace=True, **rounded)

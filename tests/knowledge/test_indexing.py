@@ -79,6 +79,16 @@ def test_what_is_gone_is_not_found(store, collection):
     assert _nearest(collection, 3) != "d/3"
 
 
+def test_an_index_of_an_earlier_release_is_replaced(collection):
+    graph = {"index_type": "IVF_HNSW_SQ", "metric": "cosine", "num_partitions": 1}
+    collection._dataset.create_index("vector", name=indexing.VECTOR_INDEX, replace=True, **graph)
+    assert _nearest(collection, 250) == "d/250"
+    collection.upkeep(_INDEXED)
+    kinds = {each.name: each.index_type for each in collection._dataset.describe_indices()}
+    assert kinds[indexing.VECTOR_INDEX] == "IVF_RQ"
+    assert _nearest(collection, 250) == "d/250"
+
+
 def test_joined_fragments_stay_indexed(collection, monkeypatch):
     monkeypatch.setattr(indexing, "_LOOSE_FRAGMENTS", 0)
     collection.upkeep(_INDEXED)
