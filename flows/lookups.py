@@ -6,12 +6,17 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from flows import summaries
 from flows.doors import GOOD, as_option, check_groups, json_option, show
 from knowledge.errors import PlumblineError
+
+if TYPE_CHECKING:
+    from knowledge.filter import Filter
+    from knowledge.store import Collection
 
 MOST_CHARACTERS = 128  # of a reader's or segment's name in the ledger
 
@@ -110,6 +115,8 @@ def search(
     opened = opened_as_of(connections, collection, version=version, on=on.date() if on else None)
     with closing(connections):
         hits = retrieve(Asked(question, reader, wanted), opened, connections.embedder, limit=limit, shape=shape)
+    if not hits:
+        _check_names(opened, wanted, reader)
     content = {
         "collection": collection,
         "version": opened.version,
@@ -117,6 +124,18 @@ def search(
     }
     show(content, summaries.search, as_json)
     return GOOD
+
+
+def _check_names(opened: "Collection", wanted: "Filter", reader: tuple[str, ...]) -> None:
+    """Is there anything of each name that a filter gives? Raises PlumblineError with those there are."""
+    for column, names in (("source", wanted.sources), ("languages", wanted.languages), ("tags", wanted.tags)):
+        there = opened.names(column, reader) if names else []
+        for name in names:
+            if name not in there:
+                raise PlumblineError(
+                    f"search: nothing that this reader may see has '{name}' in its {column}. "
+                    f"There are: {', '.join(there) or 'none'}."
+                )
 
 
 @click.command()

@@ -143,7 +143,7 @@ def _people(assessments: list[dict[str, Any]]) -> str:
 def search(content: dict[str, Any]) -> str:
     """Passages, best first."""
     if not content["passages"]:
-        return "No passage that this reader may see matches."
+        return "No passage that this reader may see matches, within the bounds that were given."
     return "\n\n".join(
         f"{number}. {each['title']}  ({each['doc_id']}, {', '.join(_of_passage(each))})\n{each['text']}"
         for number, each in enumerate(content["passages"], start=1)

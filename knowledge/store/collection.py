@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from knowledge.digest import digest
 from knowledge.errors import CollectionError
-from knowledge.filter import Filter
+from knowledge.filter import EVERYTHING, Filter
 from knowledge.fusion import SearchMode
 from knowledge.record import Hit, IndexedContent, IndexedDocument, Recipe
 from knowledge.store import indexing, search, writing
@@ -157,6 +157,12 @@ class Collection:
         """By chunk_id those of these passages that a reader of these groups may see and the filter lets by."""
         view = self._view()
         return search.passages_of(view, chunk_ids, visible(view, groups, wanted))
+
+    def names(self, column: str, groups: Sequence[str]) -> list[str]:
+        """The sources (`source`), `languages` or `tags` of what a reader of these groups may see, sorted."""
+        view = self._view()
+        seen = view.scan(visible(view, groups, EVERYTHING), [column])[column]
+        return sorted(pc.unique(seen if column == "source" else pc.list_flatten(seen)).to_pylist())
 
     def stage(self, rows: pa.Table) -> list[str]:
         """Write rows aside, where no reader sees them; what comes back goes to `commit`. Other machines may do so."""

@@ -40,9 +40,11 @@ class Store:
         except (ValueError, RuntimeError, TypeError) as problem:
             if version is None:
                 raise
+            told = "" if "not found" in str(problem) else f" ({str(problem)[:120]})"
             raise CollectionError(
-                f"collection '{name}': version {version} is not in {self._folder} ({_first_line(problem)}). "
-                f"Run `plumbline check --collection {name}` to serve one that is."
+                f"collection '{name}': version {version} is not in {self._folder}{told}. "
+                f"`plumbline collection history --collection {name}` names those that served, "
+                f"`plumbline check --collection {name}` serves the newest."
             ) from None
         return Collection(dataset, name, read_only=version is not None)
 
@@ -82,7 +84,3 @@ def _give_memory_back() -> None:
     """Let the C library return to the system what is freed: by its own rules Lance leaves it half a GB in pieces."""
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
-
-
-def _first_line(problem: Exception) -> str:
-    return str(problem).splitlines()[0][:120] if str(problem) else type(problem).__name__

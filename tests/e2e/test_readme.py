@@ -150,7 +150,7 @@ def test_the_pages_of_documents_and_contracts_run(
     done = run(folder, new_lines("documents.md"), PREFECT_API_URL=str(PREFECT_API_URL.value()))
     assert_quiet(done.stderr)
     assert "The workshop opens at 7:30." in done.stdout
-    assert "No passage that this reader may see matches." in done.stdout
+    assert "No passage that this reader may see matches" in done.stdout
     assert "45 documents of night" in done.stdout
     assert_quiet(run(folder, new_lines("contracts.md")).stderr)
     assert (folder / "knowledge/expectations/support/collection.json").exists()

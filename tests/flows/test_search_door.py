@@ -91,6 +91,22 @@ def test_options_keep_a_search_to_what_they_name(words: list[str], documents: se
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--source", "shops"], "has 'shops' in its source. There are: help, shop."),
+        (["--source", "jobs"], "has 'jobs' in its source. There are: help, shop."),
+        (["--source", "jobs", "--as", "hr", "--tag", "new"], "has 'new' in its tags. There are: archive."),
+        (["--language", "fra"], "has 'fra' in its languages. There are: deu, eng."),
+    ],
+)
+def test_a_name_that_nothing_has_is_told_with_those_the_reader_may_see(words: list[str], told: str) -> None:
+    with pytest.raises(PlumblineError) as refused:
+        _passages(*words)
+    assert str(refused.value) == f"search: nothing that this reader may see {told}"
+
+
+@pytest.mark.usefixtures("project")
 def test_a_passage_tells_all_that_is_known_of_it() -> None:
     found = {each["chunk_id"]: each for each in _passages()}
     assert list(found).index("help/new.md#0") < list(found).index("help/old.md#1")

@@ -190,7 +190,7 @@ def test_an_unknown_collection_is_told_with_those_there_are(store):
 
 def test_an_unknown_version_is_told_with_a_remedy(store):
     store.create("support")
-    with pytest.raises(CollectionError, match=r"version 99 is not in .* Run `plumbline check --collection support`"):
+    with pytest.raises(CollectionError, match=r"version 99 is not in .*`plumbline check --collection support` serves"):
         store.open("support", version=99)
 
 
