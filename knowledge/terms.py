@@ -52,6 +52,7 @@ _IDENTIFIER = re.compile(r"\w_\w|^[a-z0-9]{2,}[A-Z][a-z]|[a-z]{2}[.:/][a-z]{2}|\
 _IDENTIFIER_WORTH = 0.1  # first in any case costs .6 points of nDCG@10 on questions about an API; .1 costs .1
 _PHRASES = 8  # of a question
 _QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|`([^`]+)`')
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
 
 
@@ -92,6 +93,21 @@ def phrases(question: str) -> dict[str, float]:
     return {phrase: several[phrase] for phrase in first}
 
 
+def held_phrases(text: str, wanted: Iterable[str]) -> list[str]:
+    """Which of these phrases, as `plain` writes them, a text holds to the letter."""
+    folded = _fold(unicodedata.normalize("NFKC", text))
+    likely = [phrase for phrase in wanted if _loosely(phrase).search(folded)]  # a tenth of the time of `plain`
+    written = f" {plain(text)} " if likely else ""
+    return [phrase for phrase in likely if f" {phrase} " in written]
+
+
+@lru_cache(maxsize=1_000)
+def _loosely(phrase: str) -> re.Pattern[str]:
+    """Finds the words of a phrase with nothing between them that is part of a word; all where words overlap."""
+    between = "" if _UNSPACED.search(phrase) else r"[\W_]*".join(map(re.escape, phrase.split()))
+    return re.compile(between)
+
+
 def plain(text: str) -> str:
     """A text as nothing but its folded words, with a space between them."""
     return " ".join(words(text))
@@ -129,7 +145,11 @@ def _unspaced(joined: str) -> Iterator[str]:
 def _fold(text: str) -> str:
     if text.isascii():
         return text.lower()
-    marked = unicodedata.normalize("NFKD", text.casefold())
+    return _NOT_ASCII.sub(_unmarked, text.casefold())
+
+
+def _unmarked(found: re.Match[str]) -> str:
+    marked = unicodedata.normalize("NFKD", found[0])
     return "".join(each for each in marked if not unicodedata.combining(each))
 
 

@@ -14,7 +14,7 @@ from knowledge.fusion import TEXT_WEIGHT, SearchMode, combine, hit_of, leaders, 
 from knowledge.record import Hit
 from knowledge.store.view import Vector, View
 from knowledge.store.visible import quoted, visible
-from knowledge.terms import phrases, plain, question_terms, terms_of
+from knowledge.terms import held_phrases, phrases, question_terms, terms_of
 
 # passages each leg contributes; what a leg has not got counts as far: with 50 that costs a point of nDCG@10
 _LEG = 200
@@ -112,8 +112,7 @@ def _holding(view: View, wanted: Mapping[str, float], seen: str | None, size: in
         query = MatchQuery(terms_of(phrase, [language]), "terms", operator=FullTextOperator.AND)
         rows = view.scan(seen, ["indexed_text", "_score"], limit=size, full_text_query=query)
         texts |= zip(rows["_rowid"].to_pylist(), rows["indexed_text"].to_pylist(), strict=True)
-    held = {row: f" {plain(text)} " for row, text in texts.items()}
-    worth = {row: sum(wanted[each] for each in wanted if f" {each} " in text) for row, text in held.items()}
+    worth = {row: sum(wanted[each] for each in held_phrases(text, wanted)) for row, text in texts.items()}
     return {row: each for row, each in worth.items() if each}
 
 

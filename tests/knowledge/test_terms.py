@@ -1,12 +1,13 @@
 """Terms: what meets what, whatever people type."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.terms import COMMON, NEGATIONS, STEMMED, phrases, plain, question_terms, stem, terms_of
+from knowledge.terms import COMMON, NEGATIONS, STEMMED, held_phrases, phrases, plain, question_terms, stem, terms_of
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,19 @@ def test_any_text_is_found_by_itself(text):
     found = plain(text)
     assert plain(found) == found
     assert set(terms_of(text, ["eng"]).split()) >= set(question_terms(text, ["eng"]))
+
+
+_LETTERS = st.text(st.sampled_from("aBcß_.-'’#+ \n\u0301éÉﬁ漢字กข1２ſKİ") | st.characters(), max_size=30)
+
+
+@given(before=_LETTERS, phrase=_LETTERS, after=_LETTERS, joined=st.sampled_from(["", " ", "_", ". "]))
+def test_a_text_holds_the_phrases_whose_words_stand_in_it_in_order(before, phrase, after, joined):
+    text = joined.join((before, phrase, after))
+    written = plain(text).split()
+    wanted = plain(phrase)
+    pairs = [" ".join(pair) for pair in pairwise(written)]
+    assert held_phrases(text, pairs) == pairs
+    assert (held_phrases(text, [wanted]) == [wanted]) is (f" {wanted} " in f" {plain(text)} ")
 
 
 def test_threads_that_stem_beside_each_other_find_the_same_stems():
