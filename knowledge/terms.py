@@ -96,7 +96,7 @@ def phrases(question: str) -> dict[str, float]:
 def held_phrases(text: str, wanted: Iterable[str]) -> list[str]:
     """Which of these phrases, as `plain` writes them, a text holds to the letter."""
     folded = _fold(unicodedata.normalize("NFKC", text))
-    likely = [phrase for phrase in wanted if _loosely(phrase).search(folded)]  # a tenth of the time of `plain`
+    likely = [phrase for phrase in wanted if _loosely(phrase).search(folded)]  # a sixth of the time of `plain`, or less
     written = f" {plain(text)} " if likely else ""
     return [phrase for phrase in likely if f" {phrase} " in written]
 

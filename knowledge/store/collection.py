@@ -162,7 +162,8 @@ class Collection:
         """The sources (`source`), `languages` or `tags` of what a reader of these groups may see, sorted."""
         view = self._view()
         seen = view.scan(visible(view, groups, EVERYTHING), [column])[column]
-        return sorted(pc.unique(seen if column == "source" else pc.list_flatten(seen)).to_pylist())
+        several = pa.types.is_list(seen.type)
+        return sorted(pc.unique(pc.list_flatten(seen) if several else seen).to_pylist())
 
     def stage(self, rows: pa.Table) -> list[str]:
         """Write rows aside, where no reader sees them; what comes back goes to `commit`. Other machines may do so."""

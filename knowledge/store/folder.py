@@ -40,7 +40,7 @@ class Store:
         except (ValueError, RuntimeError, TypeError) as problem:
             if version is None:
                 raise
-            told = "" if "not found" in str(problem) else f" ({str(problem)[:120]})"
+            told = "" if "not found" in str(problem) else f" ({' '.join(str(problem).split())[:120]})"
             raise CollectionError(
                 f"collection '{name}': version {version} is not in {self._folder}{told}. "
                 f"`plumbline collection history --collection {name}` names those that served, "

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from knowledge.store.indexing import VECTOR_INDEX, indices
 
-_ALL_PARTITIONS = 1_000_000  # of the index: to look into each takes a million passages 7 ms, and misses nothing
+_ALL_PARTITIONS = 1_000_000  # of the index: to look into each, of a million passages, takes 10 ms and misses nothing
 _CONDITIONS = 64  # of which it is remembered what meets them: a condition is a reader's groups and a filter
 
 Vector = np.ndarray[Any, np.dtype[np.float32]]
